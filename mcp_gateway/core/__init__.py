@@ -1,0 +1,1 @@
+"""The vocabulary of the gateway: standard library only, no input or output."""

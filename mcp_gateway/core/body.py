@@ -1,0 +1,43 @@
+"""Body: one JSON value as it crossed the wire, bytes first and decoded on demand."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Decode = Callable[[bytes], Any]
+
+
+class Body:
+    """One JSON object as it crossed the wire.
+
+    `raw` is what arrived and what leaves; nothing re-serialises it. `failed` marks an
+    upstream's own protocol error: then `raw` is the JSON-RPC `error` object instead of the
+    `result`. `decode` is how a view is made; it is called at most once.
+    """
+
+    __slots__ = ("_decode", "_view", "failed", "raw")
+
+    def __init__(self, raw: bytes, *, failed: bool = False, decode: Decode = json.loads) -> None:
+        self.raw = raw
+        self.failed = failed
+        self._decode = decode
+        self._view: Mapping[str, Any] | None = None
+
+    def view(self) -> Mapping[str, Any]:
+        """The decoded object, made once. Raises ValueError when `raw` is not a JSON object."""
+        if self._view is None:
+            decoded = self._decode(self.raw)
+            if not isinstance(decoded, dict):
+                raise ValueError("expected a JSON object")
+            self._view = decoded
+        return self._view
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __repr__(self) -> str:
+        return f"Body({len(self.raw)} bytes{', failed' if self.failed else ''})"
+
+
+Result = Body
+EMPTY: Final = Body(b"{}")

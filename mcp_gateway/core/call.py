@@ -1,0 +1,69 @@
+"""Call: everything that crosses the boundary, from the edge to the ledger."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp_gateway.core.approval import NOT_ASKED, Approval
+from mcp_gateway.core.body import Body, Result
+from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.decision import UNDECIDED, Decision, Obligation, Side
+from mcp_gateway.core.entry import UNWRITTEN, Receipt
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Snapshot
+from mcp_gateway.core.target import NOWHERE, Target
+
+Notify = Callable[[Body], Awaitable[None]]
+"""Carries a whole JSON-RPC notification of the upstream's back to who called."""
+
+
+async def silent(message: Body) -> None:
+    """Drops a notification: nobody is listening."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One request on its way through the gateway.
+
+    The first block is set by the edge and never changes. Each field of the second is set by one
+    stage, and starts at the value that refuses or adds nothing (`notify` is the edge's, gated by
+    `record` and wrapped by `guard`). The third only grows.
+    """
+
+    id: str
+    method: str
+    params: Body
+    principal: Principal
+    snapshot: Snapshot
+    endpoint: str = ""
+    """The one server of /servers/<name>/mcp; empty at /mcp, where all of them are met."""
+    parent: str = ""
+    trace: str = ""
+    """A W3C traceparent, empty when there is none."""
+    client: str = ""
+    """What the runtime says of itself (a claim, kept for the record only)."""
+
+    notify: Notify = silent
+    target: Target = NOWHERE
+    decision: Decision = UNDECIDED
+    outgoing: Body = field(init=False)
+    approval: Approval = NOT_ASKED
+    credential: Credential = NONE
+    intent: Receipt = UNWRITTEN
+    receipt: Receipt = UNWRITTEN
+    """Where the outcome stands; set by `record` when the call has ended."""
+
+    attempts: int = 0
+    discharged: set[Obligation] = field(default_factory=set[Obligation])
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.outgoing = self.params
+
+    def outstanding(self, side: Side) -> frozenset[Obligation]:
+        """What is owed on this side, and no stage has discharged yet."""
+        owed = self.snapshot.owed(self.target.server) | self.decision.obligations
+        return frozenset(o for o in owed - self.discharged if o.side == side)
+
+
+Next = Callable[[Call], Awaitable[Result]]

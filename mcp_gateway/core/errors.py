@@ -1,0 +1,106 @@
+"""Refusals: how a call ends without an answer from its upstream.
+
+Refusal
+├── InsufficientScope     the token lacks a scope that the target requires
+├── Forbidden             the policy denies it, and the caller may know
+├── UnknownTarget         no such name, or one that the caller may not know of
+├── InvalidRequest        the request itself is malformed
+├── Throttled             over a limit
+├── ApprovalRequired      another person, or the caller, has to say yes first
+├── Blocked               a guard found something in the arguments or the result
+├── ResultTooLarge        the answer does not fit the buffer that inspects it
+├── Overloaded            the gateway cannot record it, so it does not run it
+├── UpstreamFailed        the upstream is away, or answered nonsense
+└── UpstreamTimedOut      the upstream did not answer in time
+"""
+
+from collections.abc import Iterable
+
+
+class Refusal(Exception):
+    """A call's end in the gateway's own words.
+
+    `slug` stands in the ledger; `code` is the JSON-RPC code, outside the reserved range of
+    JSON-RPC 2.0 section 5.1 except where MCP names one; `status` is HTTP on the MCP endpoints
+    for methods other than tools/call, `admin_status` on the admin API. `reason` is for the
+    caller; `rule` only when they may know it; `retry_after` is in seconds, 0 when trying again
+    does not help; `recorded` replaces the slug in the ledger, where the truth is another one.
+    """
+
+    slug = "refused"
+    code = -31050
+    status = 200
+    admin_status = 403
+
+    def __init__(
+        self, reason: str, *, rule: str = "", retry_after: float = 0, recorded: str = ""
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.rule = rule
+        self.retry_after = retry_after
+        self.recorded = recorded or self.slug
+
+
+class InsufficientScope(Refusal):
+    slug, code, status, admin_status = "insufficient_scope", -31056, 403, 403
+
+    def __init__(self, missing: Iterable[str], required: Iterable[str]) -> None:
+        self.missing = tuple(sorted(missing))
+        self.required = tuple(sorted(required))
+        super().__init__(f"the token lacks the scope {' '.join(self.missing)}")
+
+
+class Forbidden(Refusal):
+    slug, code, status, admin_status = "forbidden", -31050, 200, 403
+
+
+class UnknownTarget(Refusal):
+    slug, code, status, admin_status = "unknown_target", -32602, 400, 404
+
+
+class InvalidRequest(Refusal):
+    slug, code, status, admin_status = "invalid_request", -32602, 400, 400
+
+
+class Throttled(Refusal):
+    slug, code, status, admin_status = "throttled", -31051, 429, 429
+
+
+class ApprovalRequired(Refusal):
+    slug, code, status, admin_status = "approval_required", -31057, 200, 403
+
+
+class Blocked(Refusal):
+    slug, code, status, admin_status = "blocked", -31052, 200, 403
+
+
+class ResultTooLarge(Refusal):
+    slug, code, status, admin_status = "result_too_large", -31058, 502, 502
+
+
+class Overloaded(Refusal):
+    slug, code, status, admin_status = "overloaded", -31053, 503, 503
+
+
+class UpstreamFailed(Refusal):
+    slug, code, status, admin_status = "upstream_failed", -31054, 502, 502
+
+
+class UpstreamTimedOut(Refusal):
+    slug, code, status, admin_status = "upstream_timed_out", -31055, 504, 504
+
+
+REFUSALS: tuple[type[Refusal], ...] = (
+    InsufficientScope,
+    Forbidden,
+    UnknownTarget,
+    InvalidRequest,
+    Throttled,
+    ApprovalRequired,
+    Blocked,
+    ResultTooLarge,
+    Overloaded,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)

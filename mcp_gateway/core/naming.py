@@ -1,0 +1,45 @@
+"""Names, both ways: what downstreams call a tool or prompt of an upstream. Pure."""
+
+import hashlib
+import re
+from typing import Final
+
+LONGEST: Final = 40
+"""Runtimes add their own prefix and stop at 60 or 64 characters."""
+
+_SEPARATOR: Final = "__"
+_DIGITS: Final = 6
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def downstream_name(server: str, name: str) -> str:
+    """`server__name`, or an alias where runtimes would not take that.
+
+    An alias is the start of the name and six hexadecimal digits of its SHA-256: it depends on
+    nothing but (server, name), so it is the same in every process and after every restart. Two
+    names that share one are both held back by whoever builds the catalog.
+    """
+    plain = f"{server}{_SEPARATOR}{name}"
+    if len(plain) <= LONGEST and _PLAIN.fullmatch(plain):
+        return plain
+    digest = hashlib.sha256(f"{server}\0{name}".encode()).hexdigest()[:_DIGITS]
+    start = _OTHER.sub("_", plain)[: LONGEST - _DIGITS - 1]
+    return f"{start}_{digest}"
+
+
+def template_matches(template: str, uri: str) -> bool:
+    """Whether an RFC 6570 template (levels 1 to 3, read loosely) could have produced the URI."""
+    pattern = "".join(
+        "[^\r\n]+" if part.startswith("{") else re.escape(part) for part in _parts(template)
+    )
+    return re.fullmatch(pattern, uri) is not None
+
+
+def literal_length(template: str) -> int:
+    """How much of a template is fixed: the longest one wins when several match a URI."""
+    return sum(len(part) for part in _parts(template) if not part.startswith("{"))
+
+
+def _parts(template: str) -> list[str]:
+    return re.findall(r"\{[^{}]*\}|[^{}]+", template)

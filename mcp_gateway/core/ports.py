@@ -1,0 +1,120 @@
+"""The protocols that the outside implements. Refer to them through the module: `ports.Guard`."""
+
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from mcp_gateway.core.body import Result
+from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.credential import Credential
+from mcp_gateway.core.decision import Decision, Prospect
+from mcp_gateway.core.entry import Entry, Receipt
+from mcp_gateway.core.target import Definition, Target
+
+Channel = Literal["arguments", "result", "description", "skill"]
+
+
+class Stage(Protocol):
+    """One step around the rest of the chain."""
+
+    needs: ClassVar[frozenset[str]]
+    sets: ClassVar[frozenset[str]]
+
+    async def __call__(self, call: Call, call_next: Next) -> Result: ...
+
+
+class Connector(Protocol):
+    """The code that reaches one upstream."""
+
+    async def discover(self, credential: Credential) -> Sequence[Definition]:
+        """Everything that the upstream lists. Raises UpstreamFailed, UpstreamTimedOut."""
+        ...
+
+    async def send(self, call: Call) -> Result:
+        """Sends `call.outgoing` to `call.target`, and returns the upstream's answer.
+
+        Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused. Cancelling
+        it cancels the upstream's request.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Policy(Protocol):
+    """The rules, compiled."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def decide(self, call: Call) -> Decision: ...
+
+    def prospect(self, call: Call, target: Target) -> Prospect:
+        """What would be decided for this target, before its arguments are known."""
+        ...
+
+
+class Limiter(Protocol):
+    """Counters."""
+
+    def hold(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """Charges the call on entry. Entering raises Throttled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One string of a JSON value; `path` is an RFC 6901 pointer. Keys are leaves too."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a guard saw. `label` is a class ("credential"), `rule` which of its rules fired."""
+
+    label: str
+    rule: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A guard's look at content. No findings is a clean bill, as far as this guard can see."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+class Guard(Protocol):
+    """Looks at content, and never changes it."""
+
+    async def inspect(self, call: Call, channel: Channel, leaves: Sequence[Leaf]) -> Verdict: ...
+
+
+class Broker(Protocol):
+    """Obtains the credential for an upstream."""
+
+    async def credential(self, call: Call) -> Credential: ...
+
+    async def renewed(self, call: Call) -> Credential:
+        """The upstream refused the last one. Raises UpstreamFailed when there is no other."""
+        ...
+
+
+class Ledger(Protocol):
+    """The record."""
+
+    def append(self, entry: Entry) -> Awaitable[Receipt]:
+        """Resolves once the entry is as durable as configured.
+
+        Raises Overloaded, at once or when awaited, if it cannot be made so.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """Follows calls for metrics and traces. It cannot slow, change or fail one."""
+
+    def ended(self, call: Call, outcome: str, seconds: float) -> None: ...

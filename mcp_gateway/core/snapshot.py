@@ -1,0 +1,132 @@
+"""Snapshot: the one world that a call sees, and Current, which swaps it whole."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from mcp_gateway.core.credential import NO_GRANT, Grant
+from mcp_gateway.core.decision import NEVER, STANDING, Obligation
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.target import Definition, Kind, Target
+
+if TYPE_CHECKING:
+    from mcp_gateway.core.ports import Connector, Policy
+
+GATEWAY: Final = "gateway"
+"""The upstream that is the gateway itself: its tools, listings, skills and operations."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A registered server: how to reach it, and what is owed for every call to it.
+
+    `guard` is a profile's name; "none" is a profile too, which the stage discharges.
+    `trouble` says in words why its tools are absent, empty while it answers.
+    """
+
+    name: str
+    connector: "Connector"
+    grant: Grant = NO_GRANT
+    guard: str = "standard"
+    obligations: frozenset[Obligation] = frozenset()
+    trouble: str = ""
+
+    @cached_property
+    def owed(self) -> frozenset[Obligation]:
+        guards = (Obligation("guard", self.guard), Obligation("guard", self.guard, "result"))
+        return STANDING.union(guards, self.obligations)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A registered key: whom it stands for, and until when (Unix seconds; 0 is for ever)."""
+
+    id: str
+    principal: Principal
+    expires: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What authentication looks up: swapped alone, within a second of a change.
+
+    `keys` maps the SHA-256 of an API key to what it stands for. `revoked` holds names in the
+    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>` and `client:<id>`.
+    """
+
+    keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
+    revoked: frozenset[str] = frozenset()
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One tenant's upstreams, catalog and policy, of one generation. Built off the path.
+
+    `catalog` maps (kind, the name that downstreams use at /mcp) to the target; for resources
+    and templates that name is the URI (template). `local` maps (kind, server, the upstream's own
+    name) to the same targets, for /servers/<name>/mcp. `definitions` maps a digest to what was
+    reviewed. `held` maps a target's text to the reason for which it is absent.
+    """
+
+    tenant: str
+    generation: int
+    digest: str
+    upstreams: Mapping[str, Upstream]
+    catalog: Mapping[tuple[Kind, str], Target]
+    local: Mapping[tuple[Kind, str, str], Target]
+    definitions: Mapping[str, Definition]
+    policy: "Policy"
+    keyring: Keyring = Keyring()
+    held: Mapping[str, str] = field(default_factory=dict)
+
+    def owed(self, server: str) -> frozenset[Obligation]:
+        """What every call to this server owes; for an unknown one, what nobody can discharge."""
+        upstream = self.upstreams.get(server)
+        return upstream.owed if upstream else STANDING | NEVER
+
+    def connector(self, target: Target) -> "Connector":
+        """Who answers: listings are the gateway's own, whichever server they are of.
+
+        Raises KeyError for a server that is not registered.
+        """
+        server = GATEWAY if target.kind == "catalog" else target.server
+        return self.upstreams[server].connector
+
+
+class Current:
+    """The snapshot in force for each tenant, and the keyring. Readers keep what they picked up."""
+
+    def __init__(self) -> None:
+        self._snapshots: dict[str, Snapshot] = {}
+        self._watchers: list[Callable[[], None]] = []
+        self.keyring = Keyring()
+
+    def of(self, tenant: str) -> Snapshot | None:
+        """The tenant's snapshot, or None for a tenant that has none."""
+        return self._snapshots.get(tenant)
+
+    @property
+    def tenants(self) -> Mapping[str, Snapshot]:
+        return dict(self._snapshots)
+
+    def swap(self, new: Snapshot) -> None:
+        """Puts a snapshot in force, with the keyring of the moment."""
+        self._snapshots[new.tenant] = replace(new, keyring=self.keyring)
+        self._announce()
+
+    def swap_keyring(self, new: Keyring) -> None:
+        """Puts a keyring in force for every tenant: no discovery, no cold policy."""
+        self.keyring = new
+        for tenant, snapshot in self._snapshots.items():
+            self._snapshots[tenant] = replace(snapshot, keyring=new)
+        self._announce()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` after every swap."""
+        self._watchers.append(changed)
+
+    def _announce(self) -> None:
+        for changed in self._watchers:
+            changed()

@@ -1,0 +1,57 @@
+"""Target and Definition: what is called, and what was reviewed of it."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+Kind = Literal[
+    "tool",
+    "resource",
+    "template",
+    "prompt",
+    "skill",
+    "task",
+    "subscription",
+    "catalog",
+    "operation",
+    "method",
+    "none",
+]
+KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One tool, resource, prompt, skill, listing or operation, as pinned in the snapshot.
+
+    `name` is the upstream's own name (a URI for resources), never the name that a downstream
+    uses. Kind "method" is a method the gateway does not know, at /servers/<name>/mcp only.
+    """
+
+    kind: Kind
+    server: str
+    name: str
+    digest: str = ""
+    labels: frozenset[str] = frozenset()
+    requires: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.server}/{self.name}"
+
+
+NOWHERE: Final = Target(kind="none", server="", name="")
+"""The target of a call that is not resolved yet. No pattern covers kind "none"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One entry of an upstream's listing: `raw` is its JSON object as the upstream sent it.
+
+    `digest` ("sha256:<hex>") is over the canonical form of what a reader is shown or bound by.
+    """
+
+    kind: Kind
+    server: str
+    name: str
+    raw: bytes
+    digest: str
+    labels: frozenset[str] = frozenset()
