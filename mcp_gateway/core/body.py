@@ -17,11 +17,18 @@ class Body:
 
     __slots__ = ("_decode", "_view", "failed", "raw")
 
-    def __init__(self, raw: bytes, *, failed: bool = False, decode: Decode = json.loads) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        *,
+        failed: bool = False,
+        decode: Decode = json.loads,
+        view: Mapping[str, Any] | None = None,
+    ) -> None:
         self.raw = raw
         self.failed = failed
         self._decode = decode
-        self._view: Mapping[str, Any] | None = None
+        self._view = view
 
     def view(self) -> Mapping[str, Any]:
         """The decoded object, made once. Raises ValueError when `raw` is not a JSON object."""

@@ -1,0 +1,1 @@
+"""What is kept between starts. The only place that imports SQLModel."""

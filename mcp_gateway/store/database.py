@@ -1,0 +1,53 @@
+"""Database: the file, its tables, and the number that tells others of a change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, event
+from sqlmodel import Session, SQLModel, create_engine, select
+
+from mcp_gateway.store.tables import RevisionRow
+
+
+class Database:
+    """One SQLite file. Every method blocks: callers on the event loop use a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: Path) -> "Database":
+        """Opens or creates the file, readable by its owner only."""
+        path.touch(mode=0o600, exist_ok=True)
+        engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _durable)
+        SQLModel.metadata.create_all(engine)
+        return cls(engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that others see as a new revision. An exception undoes it."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            row = session.get(RevisionRow, 1) or RevisionRow()
+            row.number += 1
+            session.add(row)
+
+    def revision(self) -> int:
+        """The number of changes so far."""
+        with self.reading() as session:
+            return session.exec(select(RevisionRow.number)).first() or 0
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _durable(connection: object, _record: object) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]

@@ -1,0 +1,60 @@
+"""Pins: which definition of each target was reviewed, and what asked for access."""
+
+import secrets
+from collections.abc import Iterable
+
+from sqlmodel import select
+
+from mcp_gateway.core.target import Definition
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.tables import AccessRequestRow, PinRow
+
+PinKey = tuple[str, str]
+"""(kind, the upstream's own name)."""
+
+
+class Pins:
+    """The digests that are served."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, server: str) -> dict[PinKey, PinRow]:
+        with self._database.reading() as session:
+            rows = session.exec(select(PinRow).where(PinRow.server == server)).all()
+            return {(row.kind, row.name): row for row in rows}
+
+    def pin(self, definitions: Iterable[Definition], now: int) -> None:
+        """Takes these definitions as reviewed, in place of any earlier ones."""
+        with self._database.writing() as session:
+            for definition in definitions:
+                session.merge(
+                    PinRow(
+                        server=definition.server,
+                        kind=definition.kind,
+                        name=definition.name,
+                        digest=definition.digest,
+                        definition=definition.raw,
+                        pinned=now,
+                    )
+                )
+
+
+class AccessRequests:
+    """What people asked to be let into."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: AccessRequestRow) -> str:
+        row.id = row.id or secrets.token_hex(4)
+        with self._database.writing() as session:
+            session.add(row)
+        return row.id
+
+    def open(self, tenant: str) -> list[AccessRequestRow]:
+        with self._database.reading() as session:
+            query = select(AccessRequestRow).where(
+                AccessRequestRow.tenant == tenant, AccessRequestRow.closed == 0
+            )
+            return list(session.exec(query).all())

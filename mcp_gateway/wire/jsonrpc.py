@@ -1,0 +1,194 @@
+"""The JSON-RPC 2.0 envelope: parsed once, and everything in it kept as it came."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from mcp_gateway.core.body import Body
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*"', re.DOTALL)
+_ANY: Final = msgspec.json.Decoder()
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_COMPACT: Final = msgspec.json.Encoder()
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+
+
+class Malformed(Exception):
+    """A message that is no JSON-RPC 2.0. `code` is the error to answer with."""
+
+    def __init__(self, code: int, message: str, id_: bytes = b"null") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id_
+
+
+class _Envelope(msgspec.Struct):
+    jsonrpc: str = ""
+    id: msgspec.Raw = msgspec.Raw(b"")
+    method: str = ""
+    params: msgspec.Raw = msgspec.Raw(b"")
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request (method and id), a notification (method alone) or a response.
+
+    `id`, `result` and `error` are raw JSON, empty when absent.
+    """
+
+    id: bytes
+    method: str
+    params: Body
+    result: bytes
+    error: bytes
+
+
+def decode(raw: bytes) -> Any:
+    """Any JSON value. Raises ValueError."""
+    try:
+        return _ANY.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON; `msgspec.Raw` values stay as they are."""
+    return _COMPACT.encode(value)
+
+
+def canonical(value: Any) -> bytes:
+    """Compact JSON with sorted names: equal values are equal bytes."""
+    return _SORTED.encode(value)
+
+
+def body(raw: bytes, *, failed: bool = False) -> Body:
+    return Body(raw, failed=failed, decode=decode)
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """The members of an object, their values undecoded. Raises ValueError."""
+    try:
+        return _MEMBERS.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def replaced(raw: bytes, changes: Mapping[str, bytes | None]) -> bytes:
+    """The object with some members set, or taken out (None); other values stay byte-exact."""
+    found = members(raw)
+    for name, value in changes.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = msgspec.Raw(value)
+    return _COMPACT.encode(found)
+
+
+def with_meta(raw: bytes, key: str, value: bytes) -> bytes:
+    """The object with `key` set in its `_meta`; nothing else is decoded or changed."""
+    if b'"_meta"' in raw:
+        meta = members(raw).get("_meta")
+        if meta is not None:
+            return replaced(raw, {"_meta": replaced(bytes(meta), {key: value})})
+    start = raw.index(b"{") + 1
+    rest = raw[start:].lstrip()
+    comma = b"" if rest.startswith(b"}") else b","
+    return b'{"_meta":{%b:%b}%b%b' % (encode(key), value, comma, rest)
+
+
+def parse(raw: bytes) -> Message:
+    """One message, looked at once. Raises Malformed.
+
+    Batches are refused, and so are names that occur twice in one object of the parameters: two
+    parsers would read two different calls.
+    """
+    if raw.lstrip()[:1] == b"[":
+        raise Malformed(INVALID_REQUEST, "batches are not accepted: send one message a request")
+    try:
+        envelope = _ENVELOPE.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Malformed(INVALID_REQUEST, f"not a JSON-RPC 2.0 message: {error}") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
+    id_ = bytes(envelope.id)
+    _check(envelope, id_)
+    return Message(
+        id=id_,
+        method=envelope.method,
+        params=_params(bytes(envelope.params), id_),
+        result=bytes(envelope.result),
+        error=bytes(envelope.error),
+    )
+
+
+def _check(envelope: _Envelope, id_: bytes) -> None:
+    if envelope.jsonrpc != "2.0":
+        raise Malformed(INVALID_REQUEST, 'a message has "jsonrpc": "2.0"')
+    if id_ and id_[:1] not in b'"-0123456789':
+        raise Malformed(INVALID_REQUEST, "an id is a string or a number")
+    if not envelope.method and not bytes(envelope.result) and not bytes(envelope.error):
+        raise Malformed(INVALID_REQUEST, "a message has a method, a result or an error", id_)
+
+
+def _params(raw: bytes, id_: bytes) -> Body:
+    if not raw or raw == b"null":
+        return Body(b"{}", decode=decode, view={})
+    try:
+        view = decode(raw)
+    except ValueError as error:
+        raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
+    if not isinstance(view, dict):
+        raise Malformed(INVALID_PARAMS, "params is an object", id_ or b"null")
+    if _STRING.sub(b"", raw).count(b":") != _names(view):
+        raise Malformed(INVALID_PARAMS, "params has the same name twice in one object", id_)
+    return Body(raw, decode=decode, view=view)
+
+
+def _names(value: Any) -> int:
+    """How many names the objects in a value have, all together."""
+    total = 0
+    open_: list[Any] = [value]
+    while open_:
+        item = open_.pop()
+        if isinstance(item, dict):
+            total += len(item)
+            open_.extend(item.values())
+        elif isinstance(item, list):
+            open_.extend(item)
+    return total
+
+
+def request(id_: bytes, method: str, params: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (id_, encode(method), params)
+
+
+def notification(method: str, params: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (encode(method), params)
+
+
+def result(id_: bytes, raw: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (id_ or b"null", raw)
+
+
+def error(id_: bytes, code: int, message: str, data: Any = None) -> bytes:
+    fields = {"code": code, "message": message}
+    return error_raw(id_, encode(fields if data is None else {**fields, "data": data}))
+
+
+def error_raw(id_: bytes, raw: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (id_ or b"null", raw)

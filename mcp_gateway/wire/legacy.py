@@ -1,0 +1,56 @@
+"""MCP before 2026-07-28: the initialize era, and what changes at the border."""
+
+from typing import Any, Final
+
+from mcp_gateway.wire import jsonrpc
+from mcp_gateway.wire.modern import CACHEABLE
+
+REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+LATEST: Final = REVISIONS[-1]
+SESSION: Final = "mcp-session-id"
+NOT_FOUND: Final = -32002
+"""Resource not found, before 2026-07-28 (then -32602)."""
+
+
+def negotiated(requested: Any) -> str:
+    """The revision to answer `initialize` with: the client's if it is known, else the latest."""
+    return requested if requested in REVISIONS else LATEST
+
+
+def initialize_params(client: bytes, revision: str = LATEST) -> bytes:
+    """What the gateway says to a legacy upstream. No capability is claimed."""
+    return b'{"protocolVersion":%b,"capabilities":{},"clientInfo":%b}' % (
+        jsonrpc.encode(revision),
+        client,
+    )
+
+
+def result_to_modern(method: str, raw: bytes) -> bytes:
+    """A legacy upstream's result in the core's dialect: nothing is taken out of it."""
+    found = jsonrpc.members(raw)
+    changes: dict[str, bytes | None] = {}
+    if "resultType" not in found:
+        changes["resultType"] = b'"complete"'
+    if method in CACHEABLE:
+        if "ttlMs" not in found:
+            changes["ttlMs"] = b"0"
+        if "cacheScope" not in found:
+            changes["cacheScope"] = b'"private"'
+    return jsonrpc.replaced(raw, changes) if changes else raw
+
+
+def result_to_legacy(method: str, raw: bytes) -> bytes:
+    """A result for a legacy downstream, without the members that only 2026-07-28 knows."""
+    removed: dict[str, bytes | None] = {"resultType": None}
+    if method in CACHEABLE:
+        removed |= {"ttlMs": None, "cacheScope": None}
+    return jsonrpc.replaced(raw, removed)
+
+
+def code_to_modern(method: str, code: int) -> int:
+    return jsonrpc.INVALID_PARAMS if method == "resources/read" and code == NOT_FOUND else code
+
+
+def code_to_legacy(method: str, code: int) -> int:
+    not_found = method == "resources/read" and code == jsonrpc.INVALID_PARAMS
+    return NOT_FOUND if not_found else code

@@ -1,0 +1,131 @@
+"""MCP 2026-07-28, the core's own dialect: headers, `_meta`, statuses."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp_gateway.wire.jsonrpc import INVALID_PARAMS, Message
+
+REVISION: Final = "2026-07-28"
+_NAMESPACE: Final = "io.modelcontextprotocol/"
+META_VERSION: Final = _NAMESPACE + "protocolVersion"
+META_CAPABILITIES: Final = _NAMESPACE + "clientCapabilities"
+META_CLIENT: Final = _NAMESPACE + "clientInfo"
+META_SERVER: Final = _NAMESPACE + "serverInfo"
+META_LOG_LEVEL: Final = _NAMESPACE + "logLevel"
+
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_VERSION: Final = -32022
+
+NAME_OF: Final[Mapping[str, str]] = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""The parameter that a request mirrors in `Mcp-Name`, by method."""
+
+HTTP_STATUS: Final[Mapping[int, int]] = {
+    -32700: 400,
+    -32600: 400,
+    -32601: 404,
+    -32602: 400,
+    -32020: 400,
+    -32021: 400,
+    -32022: 400,
+}
+"""The HTTP status of a JSON-RPC error code; 200 for the others."""
+
+CACHEABLE: Final = frozenset(
+    {
+        "server/discover",
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+    }
+)
+LISTINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "tools/list": ("tools", "tool"),
+    "prompts/list": ("prompts", "prompt"),
+    "resources/list": ("resources", "resource"),
+    "resources/templates/list": ("resourceTemplates", "template"),
+}
+"""The member of a listing's result, and the kind of target that it lists, by method."""
+
+
+class Mismatch(Exception):
+    """A request whose headers and body do not say the same, or not enough."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+def encode_header(value: str) -> str:
+    """A header value: as it is when it is plain ASCII, else `=?base64?…?=`."""
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    if plain and not value.startswith("=?base64?"):
+        return value
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+
+
+def decode_header(value: str) -> str:
+    """The reverse of `encode_header`. Raises Mismatch for a broken encoding."""
+    if not (value.startswith("=?base64?") and value.endswith("?=")):
+        return value
+    try:
+        return base64.b64decode(value[9:-2], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Mismatch(HEADER_MISMATCH, "a header has a broken =?base64?…?= value") from None
+
+
+def check(headers: Mapping[bytes, bytes], message: Message) -> None:
+    """Holds the headers of a request against its body. Raises Mismatch.
+
+    The order is that of the specification: what `_meta` must have, then headers equal to the
+    body, then a version that is spoken here.
+    """
+    view = message.params.view()
+    meta = view.get("_meta")
+    if not isinstance(meta, dict) or META_VERSION not in meta or META_CAPABILITIES not in meta:
+        raise Mismatch(INVALID_PARAMS, f"_meta has {META_VERSION} and {META_CAPABILITIES}")
+    _equal(headers, b"mcp-protocol-version", meta[META_VERSION])
+    _equal(headers, b"mcp-method", message.method)
+    if mirrored := NAME_OF.get(message.method):
+        if not isinstance(view.get(mirrored), str):
+            raise Mismatch(INVALID_PARAMS, f"{message.method} has a string {mirrored!r}")
+        _equal(headers, b"mcp-name", view[mirrored])
+    if meta[META_VERSION] != REVISION:
+        raise Mismatch(
+            UNSUPPORTED_VERSION,
+            f"protocol version {meta[META_VERSION]!r} is not spoken here",
+            {"supported": [REVISION], "requested": meta[META_VERSION]},
+        )
+
+
+def _equal(headers: Mapping[bytes, bytes], name: bytes, value: Any) -> None:
+    sent = headers.get(name)
+    if sent is None:
+        raise Mismatch(HEADER_MISMATCH, f"the header {name.decode()} is missing")
+    if decode_header(sent.decode("latin-1").strip()) != value:
+        raise Mismatch(HEADER_MISMATCH, f"the header {name.decode()} and the body differ")
+
+
+def request_headers(method: str, name: str) -> list[tuple[str, str]]:
+    """What a request to a modern upstream carries; `name` is what `Mcp-Name` mirrors, or ""."""
+    headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", REVISION),
+        ("mcp-method", method),
+    ]
+    if method in NAME_OF:
+        headers.append(("mcp-name", encode_header(name)))
+    return headers
