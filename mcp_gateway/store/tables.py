@@ -65,4 +65,3 @@ class RevisionRow(SQLModel, table=True):
 
     id: int = Field(default=1, primary_key=True)
     number: int = 0
-

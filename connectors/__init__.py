@@ -1,0 +1,1 @@
+"""How an upstream is reached: a file each kind of connector."""

@@ -1,0 +1,69 @@
+"""How a call reads in the ledger, and in the gateway's own words. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.errors import UnknownTarget
+
+_WORDS: Final[Mapping[str, str]] = {
+    "tools/call": "tool",
+    "prompts/get": "prompt",
+    "resources/read": "resource",
+    "operations/call": "operation",
+}
+_LONGEST: Final = 200
+
+
+def asked_for(call: Call) -> str:
+    """The name that the caller used, shortened; empty when the method names nothing."""
+    view = call.params.view()
+    name = view.get("uri") if call.method == "resources/read" else view.get("name")
+    return name[:_LONGEST] if isinstance(name, str) else ""
+
+
+def unknown(call: Call, *, hint: str = "", recorded: str = "", rule: str = "") -> UnknownTarget:
+    """The one wording for a name that does not exist and for one that the caller may not know.
+
+    `rule` is for the ledger alone: it is never told.
+    """
+    word = _WORDS.get(call.method, "target")
+    said = f"no {word} is called {asked_for(call)!r}" if asked_for(call) else "no such target"
+    refusal = UnknownTarget(said + hint, recorded=recorded)
+    if rule:
+        call.facts["hidden_rule"] = rule
+    return refusal
+
+
+def clear(call: Call) -> dict[str, Any]:
+    """What every entry about a call says in clear.
+
+    A resource is named by its scheme alone: its URI enters as a commitment.
+    """
+    principal, target, decision = call.principal, call.target, call.decision
+    named = target.name if target.kind != "resource" else target.name.partition(":")[0] + ":"
+    body: dict[str, Any] = {
+        "method": call.method,
+        "target": f"{target.kind}/{target.server}/{named}",
+        "digest": target.digest,
+        "tenant": principal.tenant,
+        "issuer": principal.issuer,
+        "subject": principal.subject,
+        "actor": principal.actor,
+        "client": principal.client,
+        "runtime": call.client,
+        "mode": principal.mode,
+        "roles": sorted(principal.roles),
+        "labels": sorted(target.labels),
+        "effect": str(decision.effect),
+        "rule": decision.rule,
+        "obligations": sorted(map(str, decision.obligations)),
+        "policy": call.snapshot.policy.digest,
+        "snapshot": call.snapshot.digest,
+        "generation": call.snapshot.generation,
+        "endpoint": call.endpoint,
+        "trace": call.trace,
+        "parent": call.parent,
+        "bytes_in": len(call.params),
+    }
+    return {key: value for key, value in body.items() if value not in ("", [])}

@@ -1,0 +1,39 @@
+"""Forward: looks once more, writes the intent, and sends."""
+
+from typing import ClassVar
+
+from mcp_gateway.core import describe, ports
+from mcp_gateway.core.body import Result
+from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.entry import UNWRITTEN, Entry
+from mcp_gateway.core.errors import Forbidden
+
+
+class Forward:
+    """The only stage that reaches an upstream. One intent, however often it is called."""
+
+    needs: ClassVar = frozenset({"target", "decision", "approval", "credential"})
+    sets: ClassVar = frozenset({"intent", "attempts"})
+
+    def __init__(self, ledger: ports.Ledger) -> None:
+        self._ledger = ledger
+
+    async def __call__(self, call: Call, call_next: Next) -> Result:  # noqa: ARG002  # the last one
+        if not call.decision.allowed:
+            raise Forbidden(call.decision.reason)
+        if owed := call.outstanding("request"):
+            raise Forbidden("owed before sending: " + ", ".join(sorted(map(str, owed))))
+        if not call.approval.covers(call.outgoing):
+            raise Forbidden("the call changed after it was approved")
+        if call.intent is UNWRITTEN:
+            call.intent = await self._ledger.append(intent_of(call))
+        call.attempts += 1
+        return await call.snapshot.connector(call.target).send(call)
+
+
+def intent_of(call: Call) -> Entry:
+    """What is on disk before a byte leaves."""
+    body = describe.clear(call)
+    if call.credential.reference:
+        body["credential"] = call.credential.reference
+    return Entry("intent", call.id, call.principal.identity, body, {"params": call.outgoing.raw})
