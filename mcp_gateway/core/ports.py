@@ -90,6 +90,10 @@ class Verdict:
 class Guard(Protocol):
     """Looks at content, and never changes it."""
 
+    def clears(self, raw: bytes) -> bool:
+        """Whether this JSON, undecoded, certainly holds nothing that the guard would find."""
+        ...
+
     async def inspect(self, call: Call, channel: Channel, leaves: Sequence[Leaf]) -> Verdict: ...
 
 

@@ -96,9 +96,7 @@ def _resource(call: Call, uri: str) -> Target:
     raise describe.unknown(call)
 
 
-def _from_template(
-    uri: str, templates: Mapping[str, Target], fitting: list[str]
-) -> Target:
+def _from_template(uri: str, templates: Mapping[str, Target], fitting: list[str]) -> Target:
     longest = max(map(literal_length, fitting))
     best = [templates[name] for name in fitting if literal_length(name) == longest]
     if len({target.server for target in best}) > 1:

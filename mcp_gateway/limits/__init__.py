@@ -1,0 +1,1 @@
+"""How often: the arithmetic, and where counters live."""

@@ -1,0 +1,86 @@
+"""Guard: looks at what leaves and at what comes back, and stops what a profile denies."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from local_models.guards.profiles import Profile
+from local_models.leaves import leaves
+from mcp_gateway.core import ports
+from mcp_gateway.core.body import Body, Result
+from mcp_gateway.core.call import Call, Next, Notify
+from mcp_gateway.core.decision import Obligation, Side
+from mcp_gateway.core.errors import Blocked
+
+
+class Guard:
+    """Runs every profile that is owed. One that is not configured stays owed: refused."""
+
+    needs: ClassVar = frozenset({"target", "decision", "params", "notify"})
+    sets: ClassVar = frozenset({"outgoing", "notify"})
+
+    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+        self._profiles = profiles
+
+    async def __call__(self, call: Call, call_next: Next) -> Result:
+        asked = self._owed(call, "request")
+        await self._look(call, "arguments", call.params, asked)
+        call.discharged.update(asked)
+        answered = self._owed(call, "result")
+        call.notify = self._watched(call, call.notify, answered)
+        result = await call_next(call)
+        await self._look(call, "result", result, answered)
+        call.discharged.update(answered)
+        return result
+
+    def _owed(self, call: Call, side: Side) -> Sequence[Obligation]:
+        owed = call.outstanding(side)
+        return [o for o in owed if o.name == "guard" and o.value in self._profiles]
+
+    def _watched(self, call: Call, deliver: Notify, owed: Sequence[Obligation]) -> Notify:
+        async def watched(message: Body) -> None:
+            """Looks at a message of the upstream's, which is cleared for itself alone."""
+            await self._look(call, "result", message, owed)
+            call.discharged.update(owed)
+            try:
+                await deliver(message)
+            finally:
+                call.discharged.difference_update(owed)
+
+        return watched
+
+    async def _look(
+        self, call: Call, channel: ports.Channel, body: Body, owed: Sequence[Obligation]
+    ) -> None:
+        texts: Sequence[ports.Leaf] | None = None
+        for obligation in owed:
+            profile = self._profiles[obligation.value]
+            for guard in profile.guards:
+                if guard.clears(body.raw):
+                    continue
+                texts = leaves(body.view()) if texts is None else texts
+                await _inspect(call, channel, profile, guard, texts)
+
+
+async def _inspect(
+    call: Call,
+    channel: ports.Channel,
+    profile: Profile,
+    guard: ports.Guard,
+    texts: Sequence[ports.Leaf],
+) -> None:
+    try:
+        async with asyncio.timeout(profile.timeout):
+            verdict = await guard.inspect(call, channel, texts)
+    except TimeoutError:
+        if profile.on_error == "allow":
+            call.facts["guard_late"] = profile.name
+            return
+        raise Blocked(f"the guard {profile.name!r} did not answer in time") from None
+    for finding in verdict.findings:
+        found = [channel, finding.label, finding.rule, finding.path]
+        call.facts.setdefault("findings", []).append(found)
+    if denied := profile.denied(channel, verdict):
+        where = f"{denied[0].path or '/'} ({denied[0].rule})"
+        word = denied[0].label.replace("_", " ")
+        raise Blocked(f"the {channel} of {call.target} hold {word} at {where}")

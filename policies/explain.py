@@ -1,0 +1,69 @@
+"""Why: which rule decides, and what became of the others that were looked at."""
+
+from dataclasses import dataclass
+
+from mcp_gateway.core.decision import Decision
+from mcp_gateway.core.patterns import covers
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.target import Target
+from policies.engine import Engine, matches
+from policies.index import Chain
+from policies.rule import ANY, Rule
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with its reasons. `missed` are the rules asked before the one that decided."""
+
+    principal: Principal
+    target: Target
+    action: str
+    decision: Decision
+    chains: tuple[Chain, ...]
+    decided: Rule | None
+    missed: tuple[tuple[Rule, str], ...]
+
+    def __str__(self) -> str:
+        who = self.principal.identity
+        lines = [
+            f"{self.decision.effect.upper()}  {who} {self.action} {self.target}",
+            f"  because {self.decision.reason}",
+        ]
+        if self.decided:
+            lines.append(f"  rule    {_text(self.decided)}")
+        if self.decision.obligations:
+            owed = " ".join(sorted({str(o) for o in self.decision.obligations}))
+            lines.append(f"  owing   {owed}")
+        lines += [f"  as      {c.subject} (through {c.through})" for c in self.chains]
+        lines += [f"  passed  {_text(rule)}: {why}" for rule, why in self.missed[:SHOWN]]
+        if not self.decision.named and not self.decision.allowed:
+            lines.append("  told    the caller is not told: to them the name does not exist")
+        return "\n".join(lines)
+
+
+def explain(engine: Engine, principal: Principal, target: Target, action: str) -> Explanation:
+    """Decides as for a call, and keeps the reasons."""
+    decision = engine.decide_for(principal, target, action)
+    missed: list[tuple[Rule, str]] = []
+    decided = None
+    for rule in engine.candidates(principal, target.server):
+        if matches(rule, target, action):
+            decided = rule
+            break
+        missed.append((rule, _why(rule, target, action)))
+    chains = tuple(engine.index.subjects(principal))
+    return Explanation(principal, target, action, decision, chains, decided, tuple(missed))
+
+
+def _why(rule: Rule, target: Target, action: str) -> str:
+    if not covers(target, rule.target):
+        return f"{rule.target} does not cover {target}"
+    if rule.action not in (ANY, action):
+        return f"it is about {rule.action}"
+    return "it matches"
+
+
+def _text(rule: Rule) -> str:
+    return f"{rule.id} ({rule.where}, priority {rule.priority}): {rule.subject} {rule.effect}"
