@@ -1,0 +1,1 @@
+"""The record: append-only, and verifiable without trusting whoever runs it."""

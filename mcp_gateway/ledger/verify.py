@@ -1,0 +1,153 @@
+"""Checks a ledger offline: with its files and the public keys, and nothing else."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from mcp_gateway.ledger import files, merkle
+from mcp_gateway.ledger.frame import Framed
+from mcp_gateway.ledger.note import Checkpoint, NoteError, opened
+from mcp_gateway.wire import jsonrpc
+
+CANNOT_KNOW: Final = (
+    "entries after the last checkpoint that somebody else keeps could have been cut off unseen",
+    "whoever holds the signing key could have rewritten it all: compare checkpoints kept elsewhere",
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in one log. It is intact when `damage` is empty."""
+
+    log: str
+    entries: int = 0
+    checkpoints: int = 0
+    signed: int = 0
+    damage: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def verify(ledger: Path, keys: Mapping[str, str] | None = None) -> list[Report]:
+    """A report for each log. `keys` (origin to verifier line) replaces the ones beside the logs.
+
+    Raises FileNotFoundError when there is no log.
+    """
+    found = files.logs(ledger)
+    if not found:
+        raise FileNotFoundError(f"{ledger} holds no log")
+    return [_log(path, keys or {}) for path in found]
+
+
+def _log(path: Path, keys: Mapping[str, str]) -> Report:
+    report = Report(path.name)
+    try:
+        verifier = (path / files.PUBLIC_KEY).read_text("utf-8").strip()
+    except OSError:
+        report.damage.append(f"{path.name}: the public key {files.PUBLIC_KEY} is missing")
+        return report
+    origin = verifier.partition("+")[0]
+    if origin in keys and keys[origin] != verifier:
+        report.notes.append("checked with the key given, which is not the one beside the log")
+    checkpoints = _checkpoints(path, keys.get(origin, verifier), report)
+    _entries(path, checkpoints, report)
+    _ending(path, report)
+    return report
+
+
+def _checkpoints(path: Path, verifier: str, report: Report) -> dict[int, Checkpoint]:
+    """The checkpoints by size; those that no key signed are damage."""
+    found: dict[int, Checkpoint] = {}
+    history = path / files.CHECKPOINTS
+    notes = history.read_text("utf-8").split("\n\n") if history.exists() else []
+    pairs = [f"{text}\n\n{lines}\n" for text, lines in zip(notes[::2], notes[1::2], strict=False)]
+    latest = path / files.CHECKPOINT
+    pairs += [latest.read_text("utf-8")] if latest.exists() else []
+    for number, note in enumerate(pairs, start=1):
+        try:
+            checkpoint = opened(note, verifier)
+        except (NoteError, ValueError) as error:
+            report.damage.append(f"{path.name}: checkpoint {number}: {error}")
+            continue
+        earlier = found.setdefault(checkpoint.size, checkpoint)
+        if earlier.root != checkpoint.root:
+            report.damage.append(f"{path.name}: two roots were signed at size {checkpoint.size}")
+    report.checkpoints = len(found)
+    report.signed = max(found, default=0)
+    return found
+
+
+def _entries(path: Path, checkpoints: Mapping[int, Checkpoint], report: Report) -> None:
+    hashes = _hashes(path)
+    frontier = merkle.Frontier()
+    intents: dict[str, int] = {}
+    for segment, found in files.read_frames(path):
+        place = frontier.size
+        name = _name(path, segment, found, place)
+        leaf = merkle.leaf_hash(found.payload)
+        kept = hashes[place] if place < len(hashes) else leaf
+        report.damage.extend(f"{name} {fault}" for fault in _faults(found, place, leaf, kept))
+        report.damage.extend(f"{name} {fault}" for fault in _order(found, intents))
+        frontier.append(leaf)
+        _root(path, checkpoints, frontier, report)
+    report.entries = frontier.size
+    if frontier.size < report.signed:
+        missing = f"entries {frontier.size} to {report.signed - 1}"
+        report.damage.append(f"{path.name}: {missing} are missing: they were signed")
+
+
+def _hashes(path: Path) -> list[bytes]:
+    """The leaf hashes kept beside the entries: they say which entry a root misses."""
+    file = path / files.HASHES
+    raw = file.read_bytes() if file.exists() else b""
+    return [raw[at : at + merkle.HASH_SIZE] for at in range(0, len(raw), merkle.HASH_SIZE)]
+
+
+def _faults(found: Framed, place: int, leaf: bytes, kept: bytes) -> Iterator[str]:
+    if not found.sound or leaf != kept:
+        yield "was changed"
+        return
+    index = jsonrpc.decode(found.payload).get("index")
+    if index != place:
+        yield f"says that it is entry {index}: entries are missing or out of order"
+
+
+def _order(found: Framed, intents: dict[str, int]) -> Iterator[str]:
+    """An outcome that names an intent comes after it."""
+    try:
+        entry: dict[str, Any] = jsonrpc.decode(found.payload)
+    except ValueError:
+        return
+    if entry.get("kind") == "intent":
+        intents[entry["call"]] = entry["index"]
+        return
+    wanted = entry.get("intent") if entry.get("kind") == "outcome" else None
+    if wanted is not None and intents.pop(entry["call"], None) != wanted:
+        yield f"is an outcome whose intent {wanted} is missing"
+
+
+def _root(
+    path: Path, checkpoints: Mapping[int, Checkpoint], frontier: merkle.Frontier, report: Report
+) -> None:
+    signed = checkpoints.get(frontier.size)
+    if signed and signed.root != frontier.root():
+        report.damage.append(f"{path.name}: the checkpoint at size {signed.size} has another root")
+
+
+def _name(path: Path, segment: Path, found: Framed, place: int) -> str:
+    """Which entry, where it lies, and whose it is when that can still be read."""
+    try:
+        entry = jsonrpc.decode(found.payload)
+        whose = f", {entry['kind']} of call {entry['call']}" if "call" in entry else ""
+    except (ValueError, KeyError):
+        whose = ""
+    return f"{path.name}: entry {place} ({segment.name} at byte {found.offset}{whose})"
+
+
+def _ending(path: Path, report: Report) -> None:
+    end = path / files.END
+    if not end.exists():
+        report.notes.append("the log is open, or its process ended without closing it")
+    unsigned = report.entries - report.signed
+    if unsigned > 0:
+        report.notes.append(f"{unsigned} entries are not under a checkpoint yet")
