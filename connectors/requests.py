@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.wire import jsonrpc, modern, trace
@@ -15,11 +17,30 @@ EMPTY_META: Final = b"{}"
 def outgoing(call: Call) -> bytes:
     """`call.outgoing` with the upstream's name in it; everything else stays byte-exact."""
     raw = call.outgoing.raw
+    if call.method == "completion/complete" and call.target.kind == "prompt":
+        ref = jsonrpc.encode({"type": "ref/prompt", "name": call.target.name})
+        return jsonrpc.replaced(raw, {"ref": ref})
     if call.target.kind in ("tool", "prompt"):
         return jsonrpc.replaced(raw, {"name": jsonrpc.encode(call.target.name)})
-    if call.method == "completion/complete" and call.target.kind == "prompt":
-        return raw
     return raw
+
+
+def mirrored(call: Call) -> str:
+    """What `Mcp-Name` says of this call."""
+    if call.target.kind in ("tool", "prompt", "resource"):
+        return call.target.name
+    return ""
+
+
+def own_meta() -> bytes:
+    """The `_meta` of a request of the gateway's own to a modern upstream."""
+    return jsonrpc.encode(
+        {
+            modern.META_VERSION: modern.REVISION,
+            modern.META_CAPABILITIES: {},
+            modern.META_CLIENT: msgspec.Raw(CLIENT),
+        }
+    )
 
 
 def with_modern_meta(call: Call, raw: bytes) -> bytes:

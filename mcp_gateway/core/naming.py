@@ -10,7 +10,7 @@ LONGEST: Final = 40
 _SEPARATOR: Final = "__"
 _DIGITS: Final = 6
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
-_OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
+_OTHER: Final = re.compile(r"[^A-Za-z0-9_]")
 
 
 def downstream_name(server: str, name: str) -> str:
@@ -26,6 +26,11 @@ def downstream_name(server: str, name: str) -> str:
     digest = hashlib.sha256(f"{server}\0{name}".encode()).hexdigest()[:_DIGITS]
     start = _OTHER.sub("_", plain)[: LONGEST - _DIGITS - 1]
     return f"{start}_{digest}"
+
+
+def folded(name: str) -> str:
+    """What a runtime that knows no hyphens makes of a name: two that fold alike are one to it."""
+    return name.replace("-", "_")
 
 
 def template_matches(template: str, uri: str) -> bool:

@@ -1,0 +1,1 @@
+"""Internal applications to try the gateway with."""

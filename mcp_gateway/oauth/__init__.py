@@ -1,0 +1,1 @@
+"""Tokens, one file an RFC, and which credential an upstream is shown."""
