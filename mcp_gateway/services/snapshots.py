@@ -79,6 +79,20 @@ class Snapshots:
         if running := self._running.get(name):
             running.wanted.set()
 
+    async def accept(self, server: str, name: str) -> list[str]:
+        """Takes what is held back of a server as reviewed, and returns the names."""
+        running = self._running.get(server)
+        if running is None:
+            return []
+        served = {(d.kind, d.name) for d in running.reviewed.served}
+        chosen = [
+            d for d in running.listed if (d.kind, d.name) not in served and name in ("", d.name)
+        ]
+        if chosen:
+            await asyncio.to_thread(self._review.accept, chosen)
+            self.rediscover(server)
+        return [f"{d.kind}/{server}/{d.name}" for d in chosen]
+
     async def _open(self, settings: Settings) -> dict[str, Running]:
         """The servers that are new or changed, with connectors of their own."""
         opened: dict[str, Running] = {}

@@ -1,0 +1,83 @@
+"""What the gateway itself offers: its tools, and its skills as resources and prompts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from connectors.discovery import define
+from mcp_gateway.core.snapshot import GATEWAY
+from mcp_gateway.core.target import Definition, Kind
+from skills import Skill
+
+ALWAYS: Final = {"anthropic/alwaysLoad": True}
+READ_ONLY: Final = {"readOnlyHint": True, "openWorldHint": False}
+
+TOOLS: Final[Sequence[Mapping[str, Any]]] = (
+    {
+        "name": "whoami",
+        "description": "As whom you act at this gateway: subject, roles, scopes, client, mode.",
+        "inputSchema": {"type": "object", "properties": {}},
+        "annotations": READ_ONLY,
+        "_meta": ALWAYS,
+    },
+    {
+        "name": "explain_denial",
+        "description": "Why one of your own calls was refused: the rule that decided, by call id.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {"call": {"type": "string", "description": "The call id"}},
+            "required": ["call"],
+        },
+        "annotations": READ_ONLY,
+        "_meta": ALWAYS,
+    },
+    {
+        "name": "request_access",
+        "description": "Ask an administrator for access to a target that you were denied.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "target": {"type": "string", "description": "As the refusal names it"},
+                "reason": {"type": "string", "description": "What for, in one sentence"},
+            },
+            "required": ["target", "reason"],
+        },
+        "annotations": {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False},
+        "_meta": ALWAYS,
+    },
+)
+
+
+def definitions(skills: Sequence[Skill], operations: Sequence[str]) -> Sequence[Definition]:
+    """Everything of the gateway's own, as definitions."""
+    found = [_defined("tool", tool) for tool in TOOLS]
+    for skill in skills:
+        found += [_defined("resource", entry) for entry in _resources(skill)]
+        prompt = {"name": skill.name, "description": skill.description}
+        found.append(_defined("prompt", prompt))
+    found += [_defined("operation", {"name": name}) for name in operations]
+    return found
+
+
+def uri_of(skill: Skill, path: str) -> str:
+    return f"skill://{skill.name}/{path}"
+
+
+def _resources(skill: Skill) -> list[dict[str, Any]]:
+    return [
+        {
+            "uri": uri_of(skill, path),
+            "name": f"{skill.name}/{path}",
+            "description": skill.description,
+            "mimeType": "text/markdown" if path.endswith(".md") else "text/plain",
+            "size": len(content),
+        }
+        for path, content in skill.files.items()
+    ]
+
+
+def _defined(kind: Kind, item: Mapping[str, Any]) -> Definition:
+    """Like an upstream's, with a name that stands in `name` for operations too."""
+    made = define(GATEWAY, "tool" if kind == "operation" else kind, dict(item))
+    if made is None:
+        raise ValueError(f"{item} has no name")
+    return Definition(kind, GATEWAY, made.name, made.raw, f"{made.digest}#{kind}")
