@@ -1,0 +1,200 @@
+import asyncio
+import itertools
+import logging
+from typing import Any
+
+import pytest
+
+from mcp_gateway.core.body import Body
+from mcp_gateway.core.decision import RECORD, Obligation
+from mcp_gateway.core.entry import Receipt
+from mcp_gateway.core.errors import Forbidden, Overloaded, UpstreamFailed
+from mcp_gateway.core.snapshot import Snapshot
+from mcp_gateway.stages.record import Record
+from tests.mcp_gateway.stages.contract import check
+from tests.support.calls import ADD, Inbox, Rest, call, resolved, snapshot
+from tests.support.fakes import FakeLedger, FakeObserver, allowing
+
+UNLOOKED = Obligation("guard", "strict", "result")
+PROGRESS = Body(b'{"jsonrpc":"2.0","method":"notifications/progress"}')
+
+
+def free() -> Snapshot:
+    """A world in which a call owes nothing on the result side."""
+    world = snapshot()
+    for upstream in world.upstreams.values():
+        vars(upstream)["owed"] = frozenset({RECORD})
+    return world
+
+
+def owing() -> Snapshot:
+    """A world in which a result has to be looked at."""
+    return snapshot(policy=allowing(UNLOOKED))
+
+
+async def test_record_changes_only_what_it_sets() -> None:
+    await check(Record(FakeLedger()), resolved(snapshot=free()))
+
+
+async def test_an_answer_is_released_after_its_outcome_is_written() -> None:
+    ledger = FakeLedger()
+    made = resolved(snapshot=free())
+    result = await Record(ledger)(made, Rest())
+    assert result.raw == b'{"content":[]}'
+    assert ledger.kinds == ["outcome"]
+    assert made.receipt == Receipt("log", 0)
+
+
+@pytest.mark.requirement("record:no-answer-unrecorded")
+async def test_an_answer_whose_outcome_cannot_be_written_is_not_released() -> None:
+    with pytest.raises(Overloaded):
+        await Record(FakeLedger(broken={"outcome"}))(resolved(snapshot=free()), Rest())
+
+
+@pytest.mark.requirement("record:refusals-are-entries")
+async def test_a_refusal_is_recorded_under_its_slug_with_its_arguments_as_content() -> None:
+    ledger = FakeLedger()
+    made = call(snapshot=free())
+    with pytest.raises(UpstreamFailed):
+        await Record(ledger)(made, Rest(refusal=UpstreamFailed("away")))
+    assert ledger.last.body["outcome"] == "upstream_failed"
+    assert ledger.last.content == {"params": made.params.raw}
+
+
+async def test_a_hidden_denial_is_recorded_as_what_it_is() -> None:
+    ledger = FakeLedger()
+    with pytest.raises(Forbidden):
+        await Record(ledger)(call(), Rest(refusal=Forbidden("no", recorded="something_else")))
+    assert ledger.last.body["outcome"] == "something_else"
+
+
+async def test_a_refusal_that_cannot_be_recorded_is_an_overload() -> None:
+    with pytest.raises(Overloaded):
+        await Record(FakeLedger(broken={"outcome"}))(call(), Rest(refusal=Forbidden("no")))
+
+
+@pytest.mark.requirement("chain:nothing-released-while-owed")
+@pytest.mark.parametrize("failed", [False, True])
+async def test_no_result_or_error_leaves_while_it_has_not_been_looked_at(*, failed: bool) -> None:
+    ledger = FakeLedger()
+    answer = Body(b'{"message":"from the upstream","code":-1}', failed=failed)
+    with pytest.raises(Forbidden, match="guard:strict"):
+        await Record(ledger)(resolved(snapshot=owing()), Rest(answer))
+    assert ledger.last.body["outcome"] == "forbidden"
+
+
+@pytest.mark.requirement("chain:nothing-released-while-owed")
+async def test_no_message_leaves_while_results_have_not_been_looked_at() -> None:
+    inbox = Inbox()
+    made = resolved(snapshot=owing(), notify=inbox)
+    with pytest.raises(Forbidden):
+        await Record(FakeLedger())(made, Rest(messages=(PROGRESS,)))
+    assert inbox.messages == []
+
+
+async def test_a_message_passes_when_nothing_is_owed() -> None:
+    inbox = Inbox()
+    made = resolved(snapshot=free(), notify=inbox)
+    await Record(FakeLedger())(made, Rest(messages=(PROGRESS, PROGRESS)))
+    assert inbox.messages == [PROGRESS.raw] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Body(b'{"content":[]}'), "ok"),
+        (Body(b'{"content":[],"isError":false}'), "ok"),
+        (Body(b'{"content":[],"isError":true}'), "error"),
+        (Body(b'{"content":[{"isError":true}]}'), "ok"),
+        (Body(b'{"code":-32000,"message":"no"}', failed=True), "error"),
+    ],
+)
+async def test_the_outcome_says_whether_the_upstream_failed(answer: Body, outcome: str) -> None:
+    ledger = FakeLedger()
+    await Record(ledger)(resolved(snapshot=free()), Rest(answer))
+    assert ledger.last.body["outcome"] == outcome
+
+
+async def test_a_plain_result_is_never_decoded() -> None:
+    def decode(raw: bytes) -> Any:
+        raise AssertionError(raw)
+
+    await Record(FakeLedger())(resolved(snapshot=free()), Rest(Body(b'{"a":1}', decode=decode)))
+
+
+async def test_the_entry_holds_sizes_times_and_the_intent() -> None:
+    ledger = FakeLedger()
+    ticks = itertools.count(step=0.25)
+    made = resolved(snapshot=free())
+    made.intent, made.attempts = Receipt("log", 41), 2
+    await Record(ledger, clock=lambda: next(ticks))(made, Rest(Body(b'{"a":1}')))
+    body = ledger.last.body
+    assert (body["micros"], body["attempts"], body["intent"]) == (250_000, 2, 41)
+    assert (body["bytes_in"], body["bytes_out"]) == (len(made.params), 7)
+    assert ledger.last.content == {"result": b'{"a":1}'}
+    assert ledger.last.subject == "local|alice"
+
+
+async def test_no_entry_holds_arguments_or_results_in_clear() -> None:
+    ledger = FakeLedger()
+    made = call(params={"name": "github__add", "arguments": {"q": "hush-in"}}, snapshot=free())
+    made.target = ADD
+    await Record(ledger)(made, Rest(Body(b'{"content":"hush-out"}')))
+    assert "hush" not in repr(ledger.last)
+    assert "hush" not in repr(dict(ledger.last.body))
+
+
+@pytest.mark.requirement("record:cancelled-calls-are-entries")
+async def test_a_cancelled_call_is_recorded_as_cancelled() -> None:
+    ledger = FakeLedger()
+    with pytest.raises(asyncio.CancelledError):
+        await Record(ledger)(call(), Rest(refusal=asyncio.CancelledError()))
+    assert ledger.last.body["outcome"] == "cancelled"
+
+
+async def test_a_caller_that_hangs_up_leaves_a_record() -> None:
+    ledger = FakeLedger()
+    waiting = asyncio.Event()
+
+    async def hang(_: Any) -> Body:
+        waiting.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_swallowed(Record(ledger)(call(), hang)))
+        await waiting.wait()
+        task.cancel()
+    assert [entry.body["outcome"] for entry in ledger.entries] == ["cancelled"]
+
+
+async def _swallowed(answer: Any) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await answer
+
+
+async def test_a_fault_of_the_gateways_own_is_recorded_as_failed_and_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger = FakeLedger()
+    with caplog.at_level(logging.ERROR), pytest.raises(ZeroDivisionError):
+        await Record(ledger)(call(), Rest(refusal=ZeroDivisionError()))
+    assert ledger.last.body["outcome"] == "failed"
+    assert "c-1" in caplog.text
+
+
+async def test_observers_see_every_end() -> None:
+    observer = FakeObserver()
+    record = Record(FakeLedger(), [observer], clock=lambda: 1.0)
+    await record(resolved(snapshot=free()), Rest())
+    with pytest.raises(Forbidden):
+        await record(resolved(snapshot=free()), Rest(refusal=Forbidden("no")))
+    assert observer.seen == [("c-1", "ok", 0.0), ("c-1", "forbidden", 0.0)]
+
+
+async def test_what_stages_noted_stands_in_the_entry() -> None:
+    ledger = FakeLedger()
+    made = resolved(snapshot=free())
+    made.facts["findings"] = [["result", "role_marker", "inst_tags", "/content/0/text"]]
+    await Record(ledger)(made, Rest())
+    assert ledger.last.body["findings"] == made.facts["findings"]

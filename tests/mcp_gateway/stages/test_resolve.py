@@ -1,0 +1,149 @@
+from typing import Any
+
+import pytest
+
+from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
+from mcp_gateway.core.target import Target
+from mcp_gateway.stages.resolve import Resolve, resolve
+from tests.mcp_gateway.stages.contract import check
+from tests.support.calls import (
+    ADD,
+    DELETE,
+    FILES,
+    GREET,
+    README,
+    TARGETS,
+    Rest,
+    call,
+    snapshot,
+)
+from tests.support.fakes import FakePolicy
+
+
+def target(method: str, params: dict[str, Any], **changes: Any) -> Target:
+    return resolve(call(method, params, **changes))
+
+
+def said(method: str, params: dict[str, Any], **changes: Any) -> str:
+    with pytest.raises(UnknownTarget) as caught:
+        target(method, params, **changes)
+    return caught.value.reason
+
+
+async def test_resolve_changes_only_what_it_sets() -> None:
+    await check(Resolve(), call())
+
+
+async def test_the_rest_of_the_chain_meets_a_target() -> None:
+    rest = Rest()
+    await Resolve()(call(), rest)
+    assert rest.calls[0].target == ADD
+
+
+def test_a_tool_has_its_joined_name_at_mcp_and_its_own_at_its_server() -> None:
+    assert target("tools/call", {"name": "github__delete_repo"}) is DELETE
+    assert target("tools/call", {"name": "delete_repo"}, endpoint="github") is DELETE
+
+
+def test_a_name_of_one_endpoint_means_nothing_at_the_other() -> None:
+    assert "'delete_repo'" in said("tools/call", {"name": "delete_repo"})
+    assert said("tools/call", {"name": "github__delete_repo"}, endpoint="github")
+    assert said("tools/call", {"name": "delete_repo"}, endpoint="orders")
+
+
+def test_a_prompt_is_not_found_as_a_tool() -> None:
+    assert target("prompts/get", {"name": "orders__greet"}) is GREET
+    assert said("tools/call", {"name": "orders__greet"}).startswith("no tool is called")
+
+
+def test_an_operation_is_found_by_its_name() -> None:
+    rotate = Target("operation", "gateway", "keys.create")
+    world = snapshot(targets=[rotate], catalog={("operation", "keys.create"): rotate})
+    assert target("operations/call", {"name": "keys.create"}, snapshot=world) is rotate
+
+
+@pytest.mark.parametrize("params", [{}, {"name": ""}, {"name": 7}, {"name": None}, {"name": ["a"]}])
+def test_a_name_that_is_no_string_is_an_invalid_request(params: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="name"):
+        target("tools/call", params)
+
+
+def test_an_exact_uri_comes_before_a_template() -> None:
+    assert target("resources/read", {"uri": README.name}) is README
+
+
+def test_a_uri_that_a_template_covers_is_pinned_by_the_template() -> None:
+    found = target("resources/read", {"uri": "repo://site/src/a.py"})
+    assert found == Target("resource", "github", "repo://site/src/a.py", digest=FILES.digest)
+
+
+def test_the_template_with_the_longest_literal_part_wins() -> None:
+    wide = Target("template", "a", "db://{x}", digest="wide")
+    narrow = Target("template", "b", "db://orders/{x}", digest="narrow")
+    world = snapshot(targets=[wide, narrow])
+    assert target("resources/read", {"uri": "db://orders/1"}, snapshot=world).digest == "narrow"
+    assert target("resources/read", {"uri": "db://people/1"}, snapshot=world).digest == "wide"
+
+
+def test_a_tie_between_servers_is_refused_with_both_addresses() -> None:
+    tied = [Target("template", name, f"db://{{{name}}}") for name in ("a", "b")]
+    with pytest.raises(InvalidRequest, match="/servers/a/mcp or /servers/b/mcp"):
+        target("resources/read", {"uri": "db://1"}, snapshot=snapshot(targets=tied))
+
+
+def test_a_uri_nobody_lists_is_unknown_at_mcp_and_asked_for_at_its_server() -> None:
+    assert said("resources/read", {"uri": "x://1"}) == "no resource is called 'x://1'"
+    found = target("resources/read", {"uri": "x://1"}, endpoint="github")
+    assert found == Target("resource", "github", "x://1")
+
+
+@pytest.mark.parametrize(
+    "method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+)
+def test_a_listing_is_a_catalog_of_its_endpoint(method: str) -> None:
+    assert target(method, {}) == Target("catalog", "gateway", method)
+    assert target(method, {}, endpoint="github") == Target("catalog", "github", method)
+
+
+def test_a_completion_is_about_its_prompt_or_template() -> None:
+    prompt = {"ref": {"type": "ref/prompt", "name": "orders__greet"}}
+    assert target("completion/complete", prompt) is GREET
+    template = {"ref": {"type": "ref/resource", "uri": FILES.name}}
+    assert target("completion/complete", template) is FILES
+    resource = {"ref": {"type": "ref/resource", "uri": README.name}}
+    assert target("completion/complete", resource) is README
+
+
+@pytest.mark.parametrize("ref", [None, "greet", [], {"type": "ref/prompt"}, {"type": "other"}])
+def test_a_completion_without_a_usable_ref_is_an_invalid_request(ref: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        target("completion/complete", {"ref": ref})
+
+
+def test_an_unknown_method_goes_to_one_server_only() -> None:
+    assert target("vendor/do", {}, endpoint="github") == Target("method", "github", "vendor/do")
+    assert said("vendor/do", {}) == "no such target"
+    assert said("vendor/do", {}, endpoint="nowhere") == "no such target"
+
+
+@pytest.mark.requirement("refusals:hints-show-only-what-may-be-used")
+def test_a_hint_names_what_the_caller_may_use_and_nothing_else() -> None:
+    typo = {"name": "github__delete_rep"}
+    assert said("tools/call", typo).endswith("; did you mean 'github__delete_repo'?")
+    hiding = FakePolicy(prospects={str(DELETE): "deny"})
+    words = said("tools/call", typo, snapshot=snapshot(policy=hiding))
+    assert words == "no tool is called 'github__delete_rep'"
+
+
+def test_a_hint_at_one_server_is_in_its_own_names() -> None:
+    words = said("tools/call", {"name": "delete_rep"}, endpoint="github")
+    assert words.endswith("did you mean 'delete_repo'?")
+
+
+def test_a_long_name_is_told_shortened() -> None:
+    assert len(said("tools/call", {"name": "x" * 10_000})) < 300
+
+
+def test_a_target_is_the_one_of_the_snapshot_and_no_copy() -> None:
+    found = {id(resolve(call(params={"name": n}))) for n in ("github__add", "orders__refund")}
+    assert found <= {id(t) for t in TARGETS}
