@@ -155,6 +155,8 @@ class McpHttp:
         try:
             async for chunk in response.chunks(idle=self._config.timeout):
                 for event in decoder.feed(chunk):
+                    if not event.data:
+                        continue  # primes an id to resume from (SEP-1699)
                     message = jsonrpc.parse(event.data)
                     if message.id == id_ and not message.method:
                         return message

@@ -29,10 +29,13 @@ from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut
 _VERBS: Final = ("get", "put", "post", "patch", "delete")
 READY_TRIES: Final = 40
 READY_PAUSE: Final = 0.25
+BUILT_IN: Final = "builtin:"
 
 
 class OpenApiConfig(BaseModel):
-    """`[servers.<name>]` with `connector = "openapi"`. `document` is a JSON file.
+    """`[servers.<name>]` with `connector = "openapi"`.
+
+    `document` is a JSON file, or `builtin:<name>` for one that ships.
 
     With a `command` the gateway starts the application itself; `{port}` in it and in `url` is a
     free port of this machine.
@@ -41,7 +44,7 @@ class OpenApiConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str
-    document: Path
+    document: str
     timeout: float = Field(default=30.0, gt=0)
     command: list[str] = []
     environment: list[str] = []
@@ -76,7 +79,7 @@ class OpenApi:
     async def open(cls, name: str, config: OpenApiConfig, services: Services) -> "OpenApi":
         """Reads the document. Raises ValueError for one that cannot be read."""
         self = cls(name, config, services, services.data / "servers" / name)
-        document = await asyncio.to_thread(config.document.read_text, "utf-8")
+        document = await asyncio.to_thread(_file(config.document).read_text, "utf-8")
         self._operations = {o.definition.name: o for o in operations(name, json.loads(document))}
         return self
 
@@ -132,6 +135,14 @@ class OpenApi:
                 raise UpstreamFailed(f"{self._name} ended as soon as it was started")
             await asyncio.sleep(READY_PAUSE)
         raise UpstreamTimedOut(f"{self._name} does not listen on its port")
+
+
+def _file(document: str) -> Path:
+    """A path, or `builtin:<name>` for a document that ships."""
+    if document.startswith(BUILT_IN):
+        name = document.removeprefix(BUILT_IN)
+        return Path(__file__).parent / "samples" / f"{name}.openapi.json"
+    return Path(document)
 
 
 def operations(server: str, document: Mapping[str, Any]) -> Sequence[Operation]:

@@ -1,6 +1,5 @@
 """Services: what a connector may use of the gateway."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,8 @@ from mcp_gateway.wire.http import HttpClient
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`data` is a folder that a connector may write below; `changed` asks for a new discovery."""
+    """`data` is a folder that a connector may write below."""
 
     http: HttpClient
     ledger: ports.Ledger
     data: Path
-    changed: Callable[[str], None]

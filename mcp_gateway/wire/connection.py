@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 
@@ -137,8 +137,8 @@ class Connection(asyncio.Protocol):
     # what the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a stream, by contract
-        self._transport = transport
+        # uvloop's transports are streams without being asyncio's own class.
+        self._transport = cast("asyncio.Transport", transport)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:

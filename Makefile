@@ -1,0 +1,60 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLES := .samples
+DATA ?= var
+
+.DEFAULT_GOAL := help
+
+help:  ## list the recipes
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/.runtime $(SAMPLES)/.ready  ## run the gateway on 127.0.0.1:8080, with sample upstreams
+	@$(BIN)/mcp-gateway serve --data $(DATA) --samples $(SAMPLES)
+
+test: $(VENV)/.dev  ## run the test suite
+	$(BIN)/python -m pytest -n auto -q
+
+check: $(VENV)/.dev  ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev  ## format, and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## measure the path of a call
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev  ## the long runs
+	$(BIN)/python -m tests.soak.kill9 --kills 50
+
+lock:  ## write the lock files anew (needs uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-dev.lock
+
+clean:  ## remove the environments, not the data
+	rm -rf $(VENV) $(SAMPLES)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
+
+# A sample that cannot be installed costs its own tools only: the gateway says which are missing.
+$(SAMPLES)/.ready: $(wildcard deploy/samples/*/*)
+	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES)
+	@mkdir -p $(SAMPLES) && touch $@
+
+.PHONY: help up test check fix bench soak lock clean

@@ -1,0 +1,85 @@
+"""`check` and `explain`: what a configuration would do, without serving anything."""
+
+from pathlib import Path
+
+import click
+
+from connectors import CONNECTORS
+from mcp_gateway.cli.options import data_option
+from mcp_gateway.config import ConfigError, Settings, load
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.home import CONFIG, Home
+from mcp_gateway.services.snapshots import compile_policy
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.keys import LOCAL, Keys
+from policies import explain as explained
+from policies import parse_target
+
+
+def _loaded(data: Path, config: Path | None) -> tuple[Settings, Path]:
+    """The settings, and the folder that its paths are relative to."""
+    path = config or (data / CONFIG if (data / CONFIG).exists() else None)
+    return load(path), (path.parent if path else data)
+
+
+@click.command()
+@data_option
+@click.option("--config", type=click.Path(exists=True, path_type=Path))
+def check(data: Path, config: Path | None) -> None:
+    """Read everything and run the policy's suites. Exit 1 with every reason that speaks against."""
+    settings, base = _loaded(data, config)
+    engine = compile_policy(settings, base)
+    for name, server in settings.servers.items():
+        kind = CONNECTORS.get(server.connector)
+        if kind is None:
+            raise ConfigError(f"servers.{name}: there is no connector {server.connector!r}")
+        try:
+            kind.Config.model_validate(server.own())
+        except ValueError as error:
+            raise ConfigError(f"servers.{name}: {error}") from None
+    for warning in engine.warnings:
+        click.echo(f"warning: {warning}")
+    rules, servers = len(engine.rules.rules), len(settings.servers)
+    click.echo(f"ok: {rules} rules ({engine.digest}), {servers} servers")
+
+
+@click.command()
+@data_option
+@click.option("--config", type=click.Path(exists=True, path_type=Path))
+@click.option("--as", "subject", required=True, help="a subject, or issuer|subject")
+@click.option("--role", "roles", multiple=True, help="a role that their token or key brings")
+@click.argument("method")
+@click.argument("target")
+def explain(
+    data: Path, config: Path | None, subject: str, roles: tuple[str, ...], method: str, target: str
+) -> None:
+    """Say which rule decides METHOD on TARGET (kind/server/name), and why. Exit 1 for a denial.
+
+    Without --role, the roles are those of the subject's keys in the store.
+    """
+    settings, base = _loaded(data, config)
+    engine = compile_policy(settings, base)
+    try:
+        asked = parse_target(target)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    identity = settings.identity.aliases.get(subject, subject)
+    issuer, _, name = identity.rpartition("|")
+    tenant = settings.gateway.tenant
+    held = frozenset(roles) or _roles(Home(data), name, tenant)
+    principal = Principal(issuer or LOCAL, name, tenant, roles=held)
+    explanation = explained(engine, principal, asked, method)
+    click.echo(str(explanation))
+    if not explanation.decision.allowed:
+        raise SystemExit(1)
+
+
+def _roles(home: Home, subject: str, tenant: str) -> frozenset[str]:
+    if not home.database.exists():
+        return frozenset()
+    database = Database.open(home.database)
+    try:
+        keys = Keys(database).list(tenant)
+        return frozenset(r for k in keys if k.subject == subject and not k.revoked for r in k.roles)
+    finally:
+        database.close()

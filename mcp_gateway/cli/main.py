@@ -1,0 +1,38 @@
+"""`mcp-gateway`: the groups, and what stops a command with words instead of a traceback."""
+
+import click
+
+from mcp_gateway.cli import admin, check, ledger, run
+from mcp_gateway.config import ConfigError
+from mcp_gateway.ledger.folder import LedgerDamagedError
+from policies import PolicyError
+
+
+class Words(click.Group):
+    """Ends a command that meets a known fault with its words and the exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, PolicyError, LedgerDamagedError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mcp-gateway")
+def main() -> None:
+    """The controlled boundary between cowork runtimes and what they reach over MCP."""
+
+
+for command in (
+    run.serve,
+    run.init,
+    check.check,
+    check.explain,
+    admin.keys,
+    admin.servers,
+    admin.access,
+    ledger.verify,
+    ledger.audit,
+):
+    main.add_command(command)

@@ -1,0 +1,58 @@
+"""What the gateway answers itself, without an upstream: discovery, `initialize`, `ping`."""
+
+from typing import Any, Final
+
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.target import Target
+from mcp_gateway.services.listing import TTL_MS
+from mcp_gateway.wire import jsonrpc, legacy, modern
+
+SERVER: Final = {"name": "mcp-gateway", "title": "MCP gateway", "version": "0.1.0"}
+CAPABILITIES: Final[dict[str, Any]] = {
+    "tools": {"listChanged": False},
+    "prompts": {"listChanged": False},
+    "resources": {"listChanged": False, "subscribe": False},
+    "completions": {},
+}
+INSTRUCTIONS: Final = (
+    "Several servers stand behind this gateway; the tools of one begin with its name. You see what "
+    "you may use. A refusal is a decision: do not call again, read it to the person, and offer "
+    "gateway__explain_denial and gateway__request_access."
+)
+ANSWERED: Final = frozenset({"server/discover", "initialize", "ping", "logging/setLevel"})
+
+
+def visible(call: Call) -> bool:
+    """Whether the principal may know of the one server of this endpoint."""
+    if not call.endpoint:
+        return True
+    if call.endpoint not in call.snapshot.upstreams:
+        return False
+    target = Target("catalog", call.endpoint, "tools/list")
+    return call.snapshot.policy.prospect(call, target) != "deny"
+
+
+def discovered() -> bytes:
+    return jsonrpc.encode(
+        {
+            "supportedVersions": [modern.REVISION],
+            "capabilities": CAPABILITIES,
+            "instructions": INSTRUCTIONS,
+            "resultType": "complete",
+            "ttlMs": TTL_MS,
+            "cacheScope": "private",
+            "_meta": {modern.META_SERVER: SERVER},
+        }
+    )
+
+
+def initialized(requested: Any) -> tuple[str, bytes]:
+    """The revision that was agreed on, and the result that says so."""
+    revision = legacy.negotiated(requested)
+    result = {
+        "protocolVersion": revision,
+        "capabilities": CAPABILITIES,
+        "serverInfo": SERVER,
+        "instructions": INSTRUCTIONS,
+    }
+    return revision, jsonrpc.encode(result)

@@ -1,0 +1,87 @@
+"""Refusals as bytes: words that a model or a person can act on, and the status for the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.entry import UNWRITTEN
+from mcp_gateway.core.errors import InsufficientScope, Refusal, UnknownTarget
+from mcp_gateway.edge.asgi import JSON
+from mcp_gateway.wire import jsonrpc, legacy
+
+RECEIPT: Final = "io.github.mcp-gateway/receipt"
+"""The key in `_meta` under which an answer carries where it stands in the ledger."""
+
+Pair = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes on the wire: a status, headers, and one JSON-RPC message."""
+
+    status: int
+    headers: tuple[Pair, ...]
+    message: bytes
+
+
+def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: bool) -> Answer:
+    """A refused tools/call is a result with `isError`, since `data` is never shown to a model.
+
+    A missing scope and an unknown name keep their status and code for tools/call too.
+    """
+    plain = isinstance(refusal, InsufficientScope | UnknownTarget)
+    if call.method == "tools/call" and not plain:
+        return Answer(200, (JSON,), _as_result(call, id_, refusal, contact, modern=modern))
+    code = refusal.code if modern else legacy.code_to_legacy(call.method, refusal.code)
+    hidden = isinstance(refusal, UnknownTarget)
+    said = refusal.reason if hidden else words(call, refusal, contact)
+    message = jsonrpc.error(id_, code, said, None if hidden else _data(call, refusal))
+    legacy_plain = not modern and not isinstance(refusal, InsufficientScope)
+    return Answer(200 if legacy_plain else refusal.status, _headers(refusal), message)
+
+
+def words(call: Call, refusal: Refusal, contact: str) -> str:
+    """What was refused, by which rule, under which call id, whom to ask, and whether to retry."""
+    rule = f" Rule: {refusal.rule}." if refusal.rule else ""
+    if refusal.retry_after:
+        again = f"Try again in {max(1, round(refusal.retry_after))} s."
+    else:
+        again = f"Do not retry: the answer will be the same. Ask {contact} if it should not be."
+    return (
+        f"Refused by the gateway ({refusal.slug}): {refusal.reason}.{rule} Call: {call.id}. {again}"
+    )
+
+
+def with_receipt(raw: bytes, call: Call) -> bytes:
+    """The result with its place in the ledger in `_meta`; every other byte as it was."""
+    if call.receipt is UNWRITTEN:
+        return raw
+    receipt = {"log": call.receipt.log, "index": call.receipt.index, "call": call.id}
+    return jsonrpc.with_meta(raw, RECEIPT, jsonrpc.encode(receipt))
+
+
+def _as_result(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: bool) -> bytes:
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": words(call, refusal, contact)}],
+        "isError": True,
+    }
+    if modern:
+        result["resultType"] = "complete"
+    return jsonrpc.result(id_, with_receipt(jsonrpc.encode(result), call))
+
+
+def _data(call: Call, refusal: Refusal) -> Mapping[str, Any]:
+    data: dict[str, Any] = {"refusal": refusal.slug, "call": call.id}
+    if refusal.rule:
+        data["rule"] = refusal.rule
+    if refusal.retry_after:
+        data["retryAfter"] = round(refusal.retry_after, 3)
+    return data
+
+
+def _headers(refusal: Refusal) -> tuple[Pair, ...]:
+    if not refusal.retry_after:
+        return (JSON,)
+    seconds = b"%d" % max(1, round(refusal.retry_after))
+    return (JSON, (b"retry-after", seconds))

@@ -1,0 +1,74 @@
+"""One answer on the wire: plain JSON, or an event stream from the first notification on."""
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from mcp_gateway.core.body import Body
+from mcp_gateway.edge.asgi import Receive, Send, respond
+from mcp_gateway.edge.refusals import Answer
+from mcp_gateway.wire import sse
+
+WATCH_AFTER: Final = 0.05
+"""Seconds after which a call is long enough to be worth watching for a hang-up."""
+_STREAM: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Stream:
+    """Decides as late as it can whether the answer is a stream."""
+
+    def __init__(self, send: Send, *, events: bool) -> None:
+        self._send = send
+        self._events = events
+        self._started = False
+
+    async def notify(self, message: Body) -> None:
+        """Sends a notification, if the caller takes event streams."""
+        if not self._events:
+            return
+        if not self._started:
+            self._started = True
+            start: MutableMapping[str, Any] = {"type": "http.response.start", "status": 200}
+            await self._send({**start, "headers": _STREAM})
+        await self._part(sse.encode(message.raw), more=True)
+
+    async def finish(self, answer: Answer) -> None:
+        if self._started:
+            await self._part(sse.encode(answer.message), more=False)
+        else:
+            await respond(self._send, answer.status, answer.message, answer.headers)
+
+    async def _part(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+class HangUp:
+    """Cancels the task of a call whose caller is gone. Costs one timer until the call is long."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._call = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        self.happened = False
+        self._timer = self._loop.call_later(WATCH_AFTER, self._watch)
+
+    def _watch(self) -> None:
+        # Owned by this object, which the call closes at its end.
+        self._watching = self._loop.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.happened = True
+        if self._call:
+            self._call.cancel()
+
+    def close(self) -> None:
+        self._timer.cancel()
+        if self._watching:
+            self._watching.cancel()

@@ -1,0 +1,1 @@
+"""Followers of calls, which can neither slow nor change one."""
