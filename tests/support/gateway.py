@@ -1,0 +1,113 @@
+"""GatewayUnderTest: the whole gateway in this process, on a free port, with real upstreams."""
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from mcp_gateway import app
+from mcp_gateway.config import Settings, load
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.home import Home
+from mcp_gateway.ledger import reader
+from mcp_gateway.store.keys import LOCAL, Keys
+
+TENANT = "default"
+BOUND = 20.0
+EXAMPLE = Path(__file__).parent / "example_server.py"
+
+
+@dataclass
+class GatewayUnderTest:
+    """A running gateway; `keys` holds the text of the key of each subject."""
+
+    parts: app.Parts
+    url: str
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def key(self, subject: str, *roles: str, **fields: Any) -> str:
+        """The text of a new key."""
+        principal = Principal(LOCAL, subject, TENANT, roles=frozenset(roles), **fields)
+        text = Keys(self.parts.database).create(principal, int(time.time()))[1]
+        self.keys[subject] = text
+        return text
+
+    def http(self, subject: str) -> httpx2.AsyncClient:
+        headers = {"authorization": f"Bearer {self.keys[subject]}"}
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=BOUND)
+
+    @asynccontextmanager
+    async def as_(
+        self, subject: str, mode: str = "auto", path: str = "/mcp"
+    ) -> AsyncIterator[Client]:
+        """The SDK's own client, of either era."""
+        async with self.http(subject) as http:
+            transport = streamable_http_client(self.url + path, http_client=http)
+            async with Client(transport, mode=mode) as client:
+                yield client
+
+    def entries(self) -> list[reader.Line]:
+        return list(reader.entries(self.parts.home.ledger))
+
+    def outcomes(self) -> list[reader.Line]:
+        return [line for line in self.entries() if line["kind"] == "outcome"]
+
+    async def serving(self, *servers: str) -> None:
+        """Waits, within a bound, until these upstreams are served."""
+        async with asyncio.timeout(BOUND):
+            while any(self.parts.snapshots.running[name].trouble for name in servers):
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[GatewayUnderTest]:
+    """Starts the gateway with a configuration, and ends it and its children."""
+    port = free_port()
+    home = Home(folder / "var")
+    home.prepare()
+    text = config.replace("@PYTHON@", sys.executable).replace("@EXAMPLE@", str(EXAMPLE))
+    home.config.write_text(f'[gateway]\nlisten = "127.0.0.1:{port}"\n{text}', "utf-8")
+    settings: Settings = load(home.config, {})
+    parts = await app.build(settings, home)
+    server = Quiet(app.server(parts).config)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(server.serve()), loop.create_task(app.background(parts))]
+    gateway = GatewayUnderTest(parts, f"http://127.0.0.1:{port}")
+    gateway.key("admin", "admin", "user")
+    gateway.key("alice", "user")
+    gateway.key("stranger")
+    await parts.keyring.refresh()
+    try:
+        async with asyncio.timeout(BOUND):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield gateway
+    finally:
+        server.should_exit = True
+        await tasks[0]
+        tasks[1].cancel()
+        await asyncio.gather(tasks[1], return_exceptions=True)
+        await app.close(parts)
+
+
+class Quiet(uvicorn.Server):
+    """Leaves the signals of the test process alone."""
+
+    def install_signal_handlers(self) -> None:
+        return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
