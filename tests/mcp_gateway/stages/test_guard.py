@@ -7,7 +7,7 @@ from local_models.guards.profiles import Profile
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.decision import Obligation
-from mcp_gateway.core.errors import Blocked, Forbidden
+from mcp_gateway.core.errors import Blocked, Forbidden, Refusal
 from mcp_gateway.core.ports import Channel
 from mcp_gateway.stages.guard import Guard
 from mcp_gateway.stages.record import Record
@@ -186,3 +186,27 @@ async def test_names_and_addresses_are_looked_at_too() -> None:
     made = guarded(method="resources/read", params={"uri": "repo://hush/readme"})
     with pytest.raises(Blocked, match="at /uri"):
         await profile(FakeGuard(words=["hush"]), "arguments")(made, Rest())
+
+
+@pytest.mark.xfail(reason="the path of a finding holds the name that was found", strict=True)
+async def test_a_secret_in_a_name_stands_in_no_refusal_and_in_no_entry() -> None:
+    ledger, stage = FakeLedger(), profile(FakeGuard(words=["hush"]), "arguments")
+    made = guarded(params={"name": "github__add", "arguments": {"hush": 1}})
+    with pytest.raises(Blocked) as caught:
+        await Record(ledger)(made, lambda call: stage(call, Rest()))
+    assert "hush" not in repr(dict(ledger.last.body))
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.xfail(reason="findings of messages add up without a bound", strict=True)
+async def test_an_upstream_cannot_fill_the_entry_with_findings() -> None:
+    made = guarded(notify=Inbox())
+    await profile(FakeGuard(words=["hush"]))(made, Rest(messages=(DIRTY,) * 500))
+    assert len(made.facts["findings"]) <= 100
+
+
+@pytest.mark.xfail(reason="what cannot be read is a fault instead of a refusal", strict=True)
+@pytest.mark.parametrize("raw", [b'["hush"]', b'"hush"', b'{"a":['])
+async def test_what_cannot_be_read_is_refused_as_such(raw: bytes) -> None:
+    with pytest.raises(Refusal):
+        await profile(FakeGuard(words=["hush"]), "result")(guarded(), Rest(Body(raw)))

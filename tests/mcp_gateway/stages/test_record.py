@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import itertools
 import logging
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.decision import RECORD, Obligation
 from mcp_gateway.core.entry import Receipt
-from mcp_gateway.core.errors import Forbidden, Overloaded, UpstreamFailed
+from mcp_gateway.core.errors import Forbidden, Overloaded, Refusal, UpstreamFailed
 from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.stages.record import Record
 from tests.mcp_gateway.stages.contract import check
@@ -198,3 +199,12 @@ async def test_what_stages_noted_stands_in_the_entry() -> None:
     made.facts["findings"] = [["result", "role_marker", "inst_tags", "/content/0/text"]]
     await Record(ledger)(made, Rest())
     assert ledger.last.body["findings"] == made.facts["findings"]
+
+
+@pytest.mark.xfail(reason="isError is looked for outside the try", strict=True)
+@pytest.mark.parametrize("raw", [b'["isError"]', b'{"isError":tru'])
+async def test_an_answer_that_is_no_object_still_leaves_a_record(raw: bytes) -> None:
+    ledger = FakeLedger()
+    with contextlib.suppress(ValueError, Refusal):
+        await Record(ledger)(resolved(snapshot=free()), Rest(Body(raw)))
+    assert ledger.kinds == ["outcome"]

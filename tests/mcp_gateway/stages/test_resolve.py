@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
+from mcp_gateway.core.errors import InvalidRequest, Refusal, UnknownTarget
 from mcp_gateway.core.target import Target
+from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import (
@@ -17,7 +18,7 @@ from tests.support.calls import (
     call,
     snapshot,
 )
-from tests.support.fakes import FakePolicy
+from tests.support.fakes import HIDDEN, FakePolicy
 
 
 def target(method: str, params: dict[str, Any], **changes: Any) -> Target:
@@ -147,3 +148,27 @@ def test_a_long_name_is_told_shortened() -> None:
 def test_a_target_is_the_one_of_the_snapshot_and_no_copy() -> None:
     found = {id(resolve(call(params={"name": n}))) for n in ("github__add", "orders__refund")}
     assert found <= {id(t) for t in TARGETS}
+
+
+@pytest.mark.requirement("refusals:stranger-sees-no-name")
+@pytest.mark.xfail(reason="a tie is told before the policy is asked", strict=True)
+def test_a_tie_names_no_server_that_the_caller_may_not_know() -> None:
+    tied = [Target("template", name, f"db://{{{name}}}") for name in ("alpha", "beta")]
+    world = snapshot(policy=FakePolicy(HIDDEN), targets=tied)
+    with pytest.raises(Refusal) as caught:
+        target("resources/read", {"uri": "db://1"}, snapshot=world)
+    assert "alpha" not in caught.value.reason
+
+
+@pytest.mark.requirement("refusals:stranger-sees-no-name")
+@pytest.mark.xfail(reason="only a name that does not exist gets a hint", strict=True)
+async def test_a_hint_does_not_tell_a_hidden_name_from_one_that_does_not_exist() -> None:
+    near, hidden = Target("tool", "git2", "list"), Target("tool", "git", "list")
+    told = []
+    for targets in ([near, hidden], [near]):
+        policy = FakePolicy(HIDDEN, prospects={str(near): "allow"})
+        made = call(params={"name": "git__list"}, snapshot=snapshot(policy=policy, targets=targets))
+        with pytest.raises(UnknownTarget) as caught:
+            await Resolve()(made, lambda made: Authorize()(made, Rest()))
+        told.append(caught.value.reason)
+    assert told[0] == told[1]
