@@ -46,7 +46,6 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
         self._waiter: asyncio.Future[Response] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._reset()
         self.usable = False
 
@@ -72,19 +71,21 @@ class Connection(asyncio.Protocol):
             raise HttpFailed("the connection was closed before the request left")
         self._reset()
         self._parser = httptools.HttpResponseParser(self)
-        self._waiter = self._loop.create_future()
-        self._timer = self._loop.call_later(timeout, self._timed_out)
+        # Local, since the connection may serve another exchange before this one's task goes on.
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        timer = self._loop.call_later(timeout, self._timed_out)
+        self._waiter = waiter
         transport.write(head + body if len(body) < HEADERS_LIMIT else head)
         if len(body) >= HEADERS_LIMIT:
             transport.write(body)
         try:
-            return await self._waiter
+            return await waiter
         except asyncio.CancelledError:
-            self.abort()
+            if self._waiter is waiter:
+                self.abort()
             raise
         finally:
-            self._timer.cancel()
-            self._waiter = None
+            timer.cancel()
 
     async def next_chunk(self, idle: float) -> bytes:
         """The next bytes of a stream, empty at its end."""
@@ -173,6 +174,11 @@ class Connection(asyncio.Protocol):
         )
 
     # what the parser calls
+
+    def on_message_begin(self) -> None:
+        """A second answer to one request is somebody else's words: nobody may read it."""
+        if self._complete:
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._size += len(name) + len(value)
