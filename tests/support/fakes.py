@@ -156,7 +156,7 @@ class FakeGuard:
     looked_at: list[tuple[str, str]] = field(default_factory=list)
 
     def clears(self, raw: bytes) -> bool:
-        return False
+        return not (self.hangs or any(word.encode() in raw for word in self.words))
 
     async def inspect(
         self, call: Call, channel: ports.Channel, leaves: Sequence[ports.Leaf]

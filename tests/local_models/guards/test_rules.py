@@ -43,6 +43,22 @@ async def test_ordinary_text_has_a_clean_bill(text: str) -> None:
     assert await inspect(GUARD, {"text": text, text: 1}) == []
 
 
+@pytest.mark.requirement("guard:ordinary-text-passes")
+@pytest.mark.xfail(reason="tag sequences of flag emoji count as hidden text", strict=True)
+@pytest.mark.parametrize("region", ["gbeng", "gbsct", "gbwls"])
+async def test_flags_made_of_tag_characters_are_ordinary_text(region: str) -> None:
+    assert await inspect(GUARD, {"a": f"from {flag(region)} with love"}) == []
+
+
+@pytest.mark.parametrize("region", ["gbeng" * 2, "ignore"])
+async def test_any_other_text_in_tag_characters_is_hidden(region: str) -> None:
+    assert [f.rule for f in await inspect(GUARD, [flag(region)])] == ["tag_characters"]
+
+
+def flag(region: str) -> str:
+    return "🏴" + "".join(chr(0xE0000 + ord(c)) for c in region) + "\U000e007f"
+
+
 async def test_names_of_members_are_read_too() -> None:
     assert [f.rule for f in await inspect(GUARD, {KEY: 1})] == ["aws_access_key"]
 
