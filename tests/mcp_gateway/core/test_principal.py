@@ -8,7 +8,7 @@ OTHER: dict[str, Any] = {"roles": frozenset({"x"}), "scopes": frozenset({"x"})}
 
 
 def test_every_field_is_compared() -> None:
-    for each in fields(Principal):
+    for each in (field for field in fields(Principal) if field.init):
         changed = replace(ALICE, **{each.name: OTHER.get(each.name, "other")})
         assert changed != ALICE, each.name
         assert hash(changed) != hash(ALICE), each.name
