@@ -1,6 +1,7 @@
 """compose(): the stages, wrapped into one function."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from mcp_gateway.core import ports
@@ -27,15 +28,8 @@ def compose(stages: Sequence[ports.Stage]) -> Next:
     _check_order(stages)
     answer: Next = nowhere
     for stage in reversed(stages):
-        answer = _around(stage, answer)
+        answer = partial(stage, call_next=answer)
     return answer
-
-
-def _around(stage: ports.Stage, call_next: Next) -> Next:
-    async def step(call: Call) -> Result:
-        return await stage(call, call_next)
-
-    return step
 
 
 def _check_order(stages: Sequence[ports.Stage]) -> None:

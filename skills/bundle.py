@@ -44,11 +44,16 @@ def read(folder: Path) -> Skill:
         raise SkillInvalid(f"{folder.name}: the name is the folder's: a-z, 0-9 and single hyphens")
     if not 0 < len(description) <= 1024:
         raise SkillInvalid(f"{folder.name}: the description has 1 to 1024 characters")
-    return Skill(name, description, fields.get("version", "0.0.0"), digest_of(files), files)
+    return Skill(
+        name, description, fields.get("metadata.version", "0.0.0"), digest_of(files), files
+    )
 
 
 def front_matter(raw: bytes, name: str) -> dict[str, str]:
-    """The plain `key: value` lines between the two `---`. Raises SkillInvalid with the line."""
+    """The plain `key: value` lines between the two `---`, those below metadata as `metadata.key`.
+
+    Raises SkillInvalid with the line.
+    """
     try:
         lines = raw.decode().split("\n")
     except UnicodeDecodeError:
@@ -56,11 +61,17 @@ def front_matter(raw: bytes, name: str) -> dict[str, str]:
     if lines[0] != "---" or "---" not in lines[1:]:
         raise SkillInvalid(f"{name}: {FRONT} begins with front matter between two lines of ---")
     fields: dict[str, str] = {}
+    under = ""
     for number, line in enumerate(lines[1 : lines.index("---", 1)], start=2):
-        match = _FIELD.fullmatch(line)
-        if not match or match[1] in fields:
+        if line == "metadata:" and not under:
+            under = "metadata."
+            continue
+        nested = bool(under) and line.startswith("  ")
+        under = under if nested else ""
+        match = _FIELD.fullmatch(line[2:] if nested else line)
+        if not match or under + match[1] in fields:
             raise SkillInvalid(f"{name}: {FRONT}:{number} is no `key: value`, or a second one")
-        fields[match[1]] = match[2].strip()
+        fields[under + match[1]] = match[2].strip()
     return fields
 
 
@@ -80,6 +91,8 @@ def _files(folder: Path) -> dict[str, bytes]:
             raise SkillInvalid(f"{folder.name}: {path.name} is a link")
         if path.is_dir():
             continue
+        if not path.is_file():
+            raise SkillInvalid(f"{folder.name}: {path.name} is no file")
         total += path.stat().st_size
         if len(found) >= MOST_FILES or total > MOST_BYTES:
             raise SkillInvalid(f"{folder.name}: more than {MOST_FILES} files or 16 MiB")

@@ -1,6 +1,6 @@
 """The deterministic guard: hidden text, role markers and credentials, in linear time (RE2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import re2
@@ -11,16 +11,29 @@ from mcp_gateway.core.call import Call
 
 MOST_FINDINGS: Final = 20
 
+# A string of raw JSON begins behind a quote, where a pattern of lines does not see a beginning.
+_START: Final = "(?m)^"
+_START_OR_QUOTE: Final = '(?m)(?:^|")'
+
+_FLAGS: Final = re2.compile(
+    "\U0001f3f4(?:"
+    + "|".join("".join(chr(0xE0000 + ord(c)) for c in r) for r in ("gbeng", "gbsct", "gbwls"))
+    + ")\U000e007f"
+)
+
 
 class RulesGuard:
     """One pass of an RE2 set over all the text; only what it hits is looked at again."""
 
     def __init__(self) -> None:
-        self._set = _compiled_set()
+        self._set = _compiled_set(pattern.text for pattern in PATTERNS)
+        self._raw = _compiled_set(
+            pattern.text.replace(_START, _START_OR_QUOTE) for pattern in PATTERNS
+        )
 
     def clears(self, raw: bytes) -> bool:
         """Without a backslash the JSON holds its text as it is, so one pass over it decides."""
-        return b"\\" not in raw and not self._set.Match(raw)
+        return b"\\" not in raw and not self._raw.Match(raw)
 
     async def inspect(
         self,
@@ -33,14 +46,19 @@ class RulesGuard:
         findings = [
             ports.Finding(PATTERNS[hit].label, PATTERNS[hit].rule, leaf.path)
             for leaf in leaves
-            for hit in sorted(self._set.Match(leaf.text) or ())
+            for hit in sorted(self._set.Match(_plain(leaf.text)) or ())
         ]
         return ports.Verdict(tuple(findings[:MOST_FINDINGS]))
 
 
-def _compiled_set() -> Any:
+def _plain(text: str) -> str:
+    """The text without the three flags that are rightly spelled with tag characters."""
+    return str(_FLAGS.sub("", text)) if "\U0001f3f4" in text else text
+
+
+def _compiled_set(patterns: Iterable[str]) -> Any:
     compiled = re2.Set.SearchSet()
-    for pattern in PATTERNS:
-        compiled.Add(pattern.text)
+    for pattern in patterns:
+        compiled.Add(pattern)
     compiled.Compile()
     return compiled

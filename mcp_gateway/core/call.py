@@ -1,6 +1,6 @@
 """Call: everything that crosses the boundary, from the edge to the ledger."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,8 @@ class Call:
     receipt: Receipt = UNWRITTEN
     """Where the outcome stands; set by `record` when the call has ended."""
 
+    described: Mapping[str, Any] = field(default_factory=dict)
+    """What the intent said in clear, for the outcome to say again."""
     attempts: int = 0
     discharged: set[Obligation] = field(default_factory=set[Obligation])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Side = Literal["request", "result"]
 Prospect = Literal["allow", "depends", "deny"]
@@ -15,9 +15,11 @@ class Effect(StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
-    """Something owed for an allowed call, before it is sent or before it is answered."""
+class Obligation(NamedTuple):
+    """Something owed for an allowed call, before it is sent or before it is answered.
+
+    A tuple, since it is hashed many times in every call.
+    """
 
     name: str
     value: str = ""

@@ -1,12 +1,14 @@
 """How a call reads in the ledger, and in the gateway's own words. Pure."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import UnknownTarget
+from mcp_gateway.core.target import Kind, Target
 
-_WORDS: Final[Mapping[str, str]] = {
+_WORDS: Final[Mapping[str, Kind]] = {
     "tools/call": "tool",
     "prompts/get": "prompt",
     "resources/read": "resource",
@@ -22,17 +24,41 @@ def asked_for(call: Call) -> str:
     return name[:_LONGEST] if isinstance(name, str) else ""
 
 
-def unknown(call: Call, *, hint: str = "", recorded: str = "", rule: str = "") -> UnknownTarget:
+def unknown(call: Call, *, recorded: str = "", rule: str = "") -> UnknownTarget:
     """The one wording for a name that does not exist and for one that the caller may not know.
 
     `rule` is for the ledger alone: it is never told.
     """
     word = _WORDS.get(call.method, "target")
     said = f"no {word} is called {asked_for(call)!r}" if asked_for(call) else "no such target"
-    refusal = UnknownTarget(said + hint, recorded=recorded)
     if rule:
         call.facts["hidden_rule"] = rule
-    return refusal
+    return UnknownTarget(said + _hint(call), recorded=recorded)
+
+
+def names(call: Call, kind: Kind) -> dict[str, Target]:
+    """The targets of a kind under the names that they have at this call's endpoint."""
+    snapshot = call.snapshot
+    if call.endpoint:
+        found = snapshot.local.items()
+        return {key[2]: t for key, t in found if key[:2] == (kind, call.endpoint)}
+    return {key[1]: target for key, target in snapshot.catalog.items() if key[0] == kind}
+
+
+def _hint(call: Call) -> str:
+    """`; did you mean …?`, among the names that the caller may use.
+
+    The name itself is left out, so that a hidden one has the hint of one that does not exist.
+    """
+    kind, name = _WORDS.get(call.method), asked_for(call)
+    if kind is None or kind == "resource":
+        return ""
+    known = names(call, kind)
+    known.pop(name, None)
+    for close in difflib.get_close_matches(name, known, n=3, cutoff=0.7):
+        if call.snapshot.policy.prospect(call, known[close]) != "deny":
+            return f"; did you mean {close!r}?"
+    return ""
 
 
 def clear(call: Call) -> dict[str, Any]:

@@ -65,7 +65,10 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One string of a JSON value; `path` is an RFC 6901 pointer. Keys are leaves too."""
+    """One string of a JSON value; `path` is an RFC 6901 pointer.
+
+    Names of members are leaves too: their path is that of the object that holds them.
+    """
 
     path: str
     text: str

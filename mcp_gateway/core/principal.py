@@ -1,6 +1,6 @@
 """Principal: who is calling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class Principal:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     mode: str = "unknown"
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        identity = (self.issuer, self.subject, self.tenant, self.client, self.actor)
+        whole = (*identity, self.roles, self.scopes, self.mode)
+        object.__setattr__(self, "_hash", hash(whole))
+
+    def __hash__(self) -> int:
+        """Computed once: a principal is looked up in several tables on every call."""
+        return self._hash
 
     @property
     def identity(self) -> str:

@@ -1,6 +1,6 @@
 """Target and Definition: what is called, and what was reviewed of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 Kind = Literal[
@@ -33,6 +33,15 @@ class Target:
     digest: str = ""
     labels: frozenset[str] = frozenset()
     requires: frozenset[str] = frozenset()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        whole = (self.kind, self.server, self.name, self.digest, self.labels, self.requires)
+        object.__setattr__(self, "_hash", hash(whole))
+
+    def __hash__(self) -> int:
+        """Computed once: a target is looked up in several tables on every call."""
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.server}/{self.name}"

@@ -13,7 +13,7 @@ class Forward:
     """The only stage that reaches an upstream. One intent, however often it is called."""
 
     needs: ClassVar = frozenset({"target", "decision", "approval", "credential"})
-    sets: ClassVar = frozenset({"intent", "attempts"})
+    sets: ClassVar = frozenset({"intent", "described", "attempts"})
 
     def __init__(self, ledger: ports.Ledger) -> None:
         self._ledger = ledger
@@ -26,6 +26,7 @@ class Forward:
         if not call.approval.covers(call.outgoing):
             raise Forbidden("the call changed after it was approved")
         if call.intent is UNWRITTEN:
+            call.described = describe.clear(call)
             call.intent = await self._ledger.append(intent_of(call))
         call.attempts += 1
         return await call.snapshot.connector(call.target).send(call)
@@ -33,7 +34,7 @@ class Forward:
 
 def intent_of(call: Call) -> Entry:
     """What is on disk before a byte leaves."""
-    body = describe.clear(call)
+    body = dict(call.described)
     if call.credential.reference:
         body["credential"] = call.credential.reference
     return Entry("intent", call.id, call.principal.identity, body, {"params": call.outgoing.raw})

@@ -1,8 +1,9 @@
 """Guard: looks at what leaves and at what comes back, and stops what a profile denies."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from local_models.guards.profiles import Profile
 from local_models.leaves import leaves
@@ -11,6 +12,10 @@ from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call, Next, Notify
 from mcp_gateway.core.decision import Obligation, Side
 from mcp_gateway.core.errors import Blocked
+
+MOST_FINDINGS: Final = 100
+LONGEST_PATH: Final = 200
+_NAME: Final = re.compile(r"[A-Za-z0-9_.$-]{0,40}")
 
 
 class Guard:
@@ -58,8 +63,18 @@ class Guard:
             for guard in profile.guards:
                 if guard.clears(body.raw):
                     continue
-                texts = leaves(body.view()) if texts is None else texts
-                await _inspect(call, channel, profile, guard, texts)
+                try:
+                    texts = leaves(body.view()) if texts is None else texts
+                    await _inspect(call, channel, profile, guard, texts)
+                except (ValueError, RecursionError):
+                    said = f"the {channel} of {call.target} cannot be read, so nobody looked"
+                    raise Blocked(said) from None
+
+
+def _place(guard: ports.Guard, path: str) -> str:
+    """A path that can be told: names on the way are content too, and may hold what was found."""
+    tokens = path[:LONGEST_PATH].split("/")
+    return "/".join(t if _NAME.fullmatch(t) and guard.clears(t.encode()) else "*" for t in tokens)
 
 
 async def _inspect(
@@ -78,9 +93,10 @@ async def _inspect(
             return
         raise Blocked(f"the guard {profile.name!r} did not answer in time") from None
     for finding in verdict.findings:
-        found = [channel, finding.label, finding.rule, finding.path]
-        call.facts.setdefault("findings", []).append(found)
+        noted = call.facts.setdefault("findings", [])
+        if len(noted) < MOST_FINDINGS:
+            noted.append([channel, finding.label, finding.rule, _place(guard, finding.path)])
     if denied := profile.denied(channel, verdict):
-        where = f"{denied[0].path or '/'} ({denied[0].rule})"
+        where = f"{_place(guard, denied[0].path) or '/'} ({denied[0].rule})"
         word = denied[0].label.replace("_", " ")
         raise Blocked(f"the {channel} of {call.target} hold {word} at {where}")

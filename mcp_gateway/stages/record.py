@@ -42,6 +42,7 @@ class Record:
         try:
             result = await call_next(call)
             _released(call)
+            outcome = "error" if _is_error(result) else "ok"
         except Refusal as refusal:
             await self._ended(call, refusal.recorded, started, EMPTY)
             raise
@@ -52,7 +53,7 @@ class Record:
             log.exception("call %s failed inside the gateway", call.id)
             await self._ended(call, "failed", started, EMPTY)
             raise
-        await self._ended(call, "error" if _is_error(result) else "ok", started, result)
+        await self._ended(call, outcome, started, result)
         return result
 
     async def _ended(self, call: Call, outcome: str, started: float, result: Body) -> None:
@@ -88,7 +89,8 @@ def _is_error(result: Result) -> bool:
 
 
 def _outcome(call: Call, outcome: str, seconds: float, result: Body) -> Entry:
-    body = describe.clear(call) | {
+    body = {
+        **(call.described or describe.clear(call)),
         "outcome": outcome,
         "micros": int(seconds * 1e6),
         "attempts": call.attempts,

@@ -1,6 +1,5 @@
 """Resolve: which target a name, a URI or a method means, in this call's snapshot."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -64,45 +63,38 @@ def _find(call: Call, kind: Kind, name: str) -> Target | None:
 def _named(call: Call, kind: Kind, name: str) -> Target:
     if found := _find(call, kind, name):
         return found
-    raise describe.unknown(call, hint=_hint(call, kind, name))
-
-
-def _hint(call: Call, kind: Kind, name: str) -> str:
-    """`; did you mean …?`, among the names that the caller may use."""
-    known = _names(call, kind)
-    for close in difflib.get_close_matches(name, known, n=3, cutoff=0.7):
-        if call.snapshot.policy.prospect(call, known[close]) != "deny":
-            return f"; did you mean {close!r}?"
-    return ""
-
-
-def _names(call: Call, kind: Kind) -> dict[str, Target]:
-    snapshot = call.snapshot
-    if call.endpoint:
-        found = snapshot.local.items()
-        return {key[2]: t for key, t in found if key[:2] == (kind, call.endpoint)}
-    return {key[1]: target for key, target in snapshot.catalog.items() if key[0] == kind}
+    raise describe.unknown(call)
 
 
 def _resource(call: Call, uri: str) -> Target:
     if exact := _find(call, "resource", uri):
         return exact
-    templates = _names(call, "template")
+    templates = describe.names(call, "template")
     fitting = [name for name in templates if template_matches(name, uri)]
     if fitting:
-        return _from_template(uri, templates, fitting)
+        return _from_template(call, uri, templates, fitting)
     if call.endpoint in call.snapshot.upstreams and call.endpoint:
         return Target("resource", call.endpoint, uri)
     raise describe.unknown(call)
 
 
-def _from_template(uri: str, templates: Mapping[str, Target], fitting: list[str]) -> Target:
+def _from_template(
+    call: Call, uri: str, templates: Mapping[str, Target], fitting: list[str]
+) -> Target:
+    """Of the longest, what the caller may use: a tie names no server that they may not know."""
     longest = max(map(literal_length, fitting))
-    best = [templates[name] for name in fitting if literal_length(name) == longest]
-    if len({target.server for target in best}) > 1:
-        where = " or ".join(f"/servers/{target.server}/mcp" for target in best)
+    best = [_pinned(uri, templates[f]) for f in fitting if literal_length(f) == longest]
+    usable = [t for t in best if call.snapshot.policy.prospect(call, t) != "deny"] or best[:1]
+    if len({target.server for target in usable}) > 1:
+        where = " or ".join(f"/servers/{target.server}/mcp" for target in usable)
         raise InvalidRequest(f"{uri!r} fits templates of several servers: read it at {where}")
-    return Target("resource", best[0].server, uri, best[0].digest, best[0].labels, best[0].requires)
+    return usable[0]
+
+
+def _pinned(uri: str, template: Target) -> Target:
+    return Target(
+        "resource", template.server, uri, template.digest, template.labels, template.requires
+    )
 
 
 def _completed(call: Call) -> Target:

@@ -85,7 +85,9 @@ class HttpClient:
         """
         origin, target = self._split(url)
         head = _head(method, target, headers, len(body))
-        pool = self._pools.setdefault(origin, Pool(self._connections))
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = Pool(self._connections)
         if pool.places.locked():
             await _place(pool)
         else:

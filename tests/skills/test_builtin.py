@@ -51,7 +51,6 @@ def known(words: list[str]) -> bool:
     return {word for word in words if word.startswith("-")} <= options
 
 
-@pytest.mark.xfail(reason="version stands at the top instead of under metadata", strict=True)
 @pytest.mark.parametrize("skill", SKILLS.values(), ids=SKILLS.keys())
 def test_front_matter_has_no_field_that_validators_refuse(skill: skills.Skill) -> None:
     head = skill.text.split("---\n")[1]

@@ -159,7 +159,6 @@ def test_a_linked_skill_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "refunds")
 
 
-@pytest.mark.xfail(reason="a pipe is opened, and waits for who writes", strict=True, run=False)
 def test_what_is_no_file_is_refused(make: Make) -> None:
     folder = make()
     os.mkfifo(folder / "pipe")

@@ -188,7 +188,6 @@ async def test_names_and_addresses_are_looked_at_too() -> None:
         await profile(FakeGuard(words=["hush"]), "arguments")(made, Rest())
 
 
-@pytest.mark.xfail(reason="the path of a finding holds the name that was found", strict=True)
 async def test_a_secret_in_a_name_stands_in_no_refusal_and_in_no_entry() -> None:
     ledger, stage = FakeLedger(), profile(FakeGuard(words=["hush"]), "arguments")
     made = guarded(params={"name": "github__add", "arguments": {"hush": 1}})
@@ -198,14 +197,12 @@ async def test_a_secret_in_a_name_stands_in_no_refusal_and_in_no_entry() -> None
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.xfail(reason="findings of messages add up without a bound", strict=True)
 async def test_an_upstream_cannot_fill_the_entry_with_findings() -> None:
     made = guarded(notify=Inbox())
     await profile(FakeGuard(words=["hush"]))(made, Rest(messages=(DIRTY,) * 500))
     assert len(made.facts["findings"]) <= 100
 
 
-@pytest.mark.xfail(reason="what cannot be read is a fault instead of a refusal", strict=True)
 @pytest.mark.parametrize("raw", [b'["hush"]', b'"hush"', b'{"hush":['])
 async def test_what_cannot_be_read_is_refused_as_such(raw: bytes) -> None:
     with pytest.raises(Refusal):

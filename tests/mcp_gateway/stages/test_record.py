@@ -201,7 +201,6 @@ async def test_what_stages_noted_stands_in_the_entry() -> None:
     assert ledger.last.body["findings"] == made.facts["findings"]
 
 
-@pytest.mark.xfail(reason="isError is looked for outside the try", strict=True)
 @pytest.mark.parametrize("raw", [b'["isError"]', b'{"isError":tru'])
 async def test_an_answer_that_is_no_object_still_leaves_a_record(raw: bytes) -> None:
     ledger = FakeLedger()
