@@ -1,27 +1,28 @@
 """The engine: Casbin's model and rules, indexed, immutable; the first rule that matches decides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.decision import Decision, Effect, Prospect
-from mcp_gateway.core.patterns import covers
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
 from policies import check
-from policies.index import Index
+from policies.index import Candidates, Index
+from policies.memo import Memo
 from policies.reader import PolicyError, read
-from policies.rule import ANY, Rule, Rules
+from policies.rule import Rule, Rules
 
 MODEL: Final = Path(__file__).parent / "model.conf"
-MOST_REMEMBERED: Final = 100_000
+LONGEST_REMEMBERED: Final = 512
+"""A decision about a longer name is made anew: a memo of addresses must stay small."""
 ACTIONS: Final[Mapping[Kind, str]] = {
     "tool": "tools/call",
     "prompt": "prompts/get",
     "resource": "resources/read",
-    "template": "resources/read",
     "skill": "resources/read",
     "operation": "operations/call",
 }
@@ -36,8 +37,9 @@ class Engine:
         self.digest = rules.digest
         self.warnings: Sequence[str] = check.warnings(rules)
         self.index = Index(rules)
-        self._decisions: dict[tuple[Principal, Target, str], Decision] = {}
-        self._candidates: dict[tuple[Principal, str], list[Rule]] = {}
+        self._decisions: Memo[tuple[Principal, Target, str], Decision] = Memo(50_000)
+        self._subjects: Memo[Principal, frozenset[str]] = Memo(10_000)
+        self._candidates: Memo[tuple[str, frozenset[str], str], Candidates] = Memo(2_000)
 
     def decide(self, call: Call) -> Decision:
         return self.decide_for(call.principal, call.target, call.method)
@@ -48,12 +50,14 @@ class Engine:
         known = self._decisions.get(key)
         if known is None:
             known = self._decide(principal, target, action)
-            if len(self._decisions) < MOST_REMEMBERED:
+            if len(target.name) <= LONGEST_REMEMBERED:
                 self._decisions[key] = known
         return known
 
     def prospect(self, call: Call, target: Target) -> Prospect:
-        """What would be decided for a listed target."""
+        """What would be decided for a listed target. A template is read as a resource is."""
+        if target.kind == "template":
+            target = replace(target, kind="resource")
         action = ACTIONS.get(target.kind, call.method)
         decision = self.decide_for(call.principal, target, action)
         if not decision.allowed:
@@ -61,38 +65,36 @@ class Engine:
         asked = {"approval", "confirm"} & {o.name for o in decision.obligations}
         return "depends" if asked else "allow"
 
-    def candidates(self, principal: Principal, server: str) -> list[Rule]:
+    def candidates(self, principal: Principal, server: str) -> Sequence[Rule]:
         """The rules that could match for this principal and server, in order."""
-        known = self._candidates.get((principal, server))
-        if known is None:
-            subjects = [chain.subject for chain in self.index.subjects(principal)]
-            known = self.index.candidates(principal.tenant, subjects, server)
-            if len(self._candidates) < MOST_REMEMBERED:
-                self._candidates[principal, server] = known
-        return known
+        return self._found(principal, server).rules
+
+    def _found(self, principal: Principal, server: str) -> Candidates:
+        subjects = self._subjects.get(principal)
+        if subjects is None:
+            subjects = self._subjects[principal] = self.index.mentioned(principal)
+        key = (principal.tenant, subjects, server)
+        found = self._candidates.get(key)
+        if found is None:
+            found = self._candidates[key] = self.index.candidates(*key)
+        return found
 
     def _decide(self, principal: Principal, target: Target, action: str) -> Decision:
-        rules = self.candidates(principal, target.server)
-        named = any(_reveals(rule, target.server) for rule in rules)
-        if target.kind == "catalog" and target.server != GATEWAY and not named:
+        target = placed(target)
+        found = self._found(principal, target.server)
+        listing = target.kind == "catalog" and target.server != GATEWAY
+        if listing and not found.named:
             return Decision(Effect.DENY, rule="", reason="no rule allows anything on this server")
-        for rule in rules:
-            if matches(rule, target, action):
-                return _decision(rule, named=named)
-        return Decision(Effect.DENY, rule="", reason="no rule allows it", named=named)
+        if rule := found.first(target, action):
+            return _decision(rule, named=found.named)
+        return Decision(Effect.DENY, rule="", reason="no rule allows it", named=found.named)
 
 
-def matches(rule: Rule, target: Target, action: str) -> bool:
-    """Whether a rule, of a subject that the principal counts as, is about this."""
-    return rule.action in (ANY, action) and covers(target, rule.target)
-
-
-def _reveals(rule: Rule, server: str) -> bool:
-    """Whether the rule lets its subject know that the server exists."""
-    kind = rule.target.partition("/")[0]
-    somewhere = Target("tool" if kind == ANY else "method", server, "")
-    pattern = f"*/{rule.target.split('/', 2)[1]}/*"
-    return rule.grants and kind != "catalog" and covers(somewhere, pattern)
+def placed(target: Target) -> Target:
+    """The target as the rules name it: a listing of no one server is the gateway's."""
+    if target.kind == "catalog" and not target.server:
+        return replace(target, server=GATEWAY)
+    return target
 
 
 def _decision(rule: Rule, *, named: bool) -> Decision:

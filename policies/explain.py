@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from mcp_gateway.core.decision import Decision
-from mcp_gateway.core.patterns import covers
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Target
-from policies.engine import Engine, matches
+from policies.engine import Engine, placed
 from policies.index import Chain
-from policies.rule import ANY, Rule
+from policies.rule import Rule
 
 SHOWN = 20
 
@@ -45,11 +44,12 @@ class Explanation:
 
 def explain(engine: Engine, principal: Principal, target: Target, action: str) -> Explanation:
     """Decides as for a call, and keeps the reasons."""
+    target = placed(target)
     decision = engine.decide_for(principal, target, action)
     missed: list[tuple[Rule, str]] = []
     decided = None
     for rule in engine.candidates(principal, target.server):
-        if matches(rule, target, action):
+        if rule.id == decision.rule:
             decided = rule
             break
         missed.append((rule, _why(rule, target, action)))
@@ -58,11 +58,11 @@ def explain(engine: Engine, principal: Principal, target: Target, action: str) -
 
 
 def _why(rule: Rule, target: Target, action: str) -> str:
-    if not covers(target, rule.target):
+    if not rule.pattern.covers(target):
         return f"{rule.target} does not cover {target}"
-    if rule.action not in (ANY, action):
+    if not rule.matches(target, action):
         return f"it is about {rule.action}"
-    return "it matches"
+    return "it would match, but a server of which nothing is allowed is not listed"
 
 
 def _text(rule: Rule) -> str:

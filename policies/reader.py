@@ -9,6 +9,7 @@ from typing import Final
 
 from mcp_gateway.core import patterns
 from mcp_gateway.core.decision import Effect, Obligation
+from policies import lines
 from policies.rule import ANY, ROLE, RoleLink, Rule, Rules
 
 P_WIDTH: Final = 10
@@ -30,14 +31,15 @@ class PolicyError(ValueError):
 def read(files: Sequence[Path], aliases: Mapping[str, str]) -> Rules:
     """Every rule of the files, sorted by priority, then by place. Raises PolicyError."""
     reading = _Reading(aliases)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(sorted(aliases.items())).encode())
     for file in files:
         try:
-            text = file.read_text(encoding="utf-8")
+            raw = file.read_bytes()
+            text = raw.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reading.faults.append(f"{file}: cannot be read: {error}")
             continue
-        digest.update(text.encode())
+        digest.update(b"%d\n%b" % (len(raw), raw))
         reading.take(file.name, text)
     if not reading.rules and not reading.faults:
         reading.faults.append("the policy has no rule, so it would deny everything")
@@ -53,18 +55,17 @@ class _Reading:
 
     def __init__(self, aliases: Mapping[str, str]) -> None:
         self.aliases = aliases
+        self.faults = [f for alias, of in aliases.items() if (f := _alias_fault(alias, of))]
         self.rules: list[Rule] = []
         self.links: list[RoleLink] = []
-        self.faults: list[str] = []
         self._ids: dict[str, str] = {}
 
     def take(self, name: str, text: str) -> None:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
+        for number, line in lines.numbered(text):
             where = f"{name}:{number}"
             try:
-                self._line(where, [field.strip() for field in line.split(",")])
+                if fields := lines.fields(line):
+                    self._line(where, fields)
             except ValueError as error:
                 self.faults.append(f"{where}: {error}")
 
@@ -90,9 +91,9 @@ class _Reading:
             priority=_priority(priority),
             id=_identifier("id", id_),
             subject=self._subject(subject),
-            tenant=_identifier("tenant", tenant),
+            tenant=_whole("tenant", tenant),
             target=target,
-            action=_identifier("action", action),
+            action=_whole("action", action),
             effect=_effect(effect),
             obligations=frozenset(_obligations(obligations.split())),
             where=where,
@@ -104,21 +105,33 @@ class _Reading:
         _width(fields, G_WIDTH)
         if not fields[2].startswith(ROLE):
             raise ValueError(f"the third field is a role, written {ROLE}{fields[2]}")
+        if fields[1] == ANY:
+            raise ValueError("a g line gives a role to one subject or role, not to everybody")
         self.links.append(
             RoleLink(
                 self._subject(fields[1]),
-                _identifier("role", fields[2]),
-                _identifier("tenant", fields[3]),
+                self._subject(fields[2]),
+                _whole("tenant", fields[3]),
                 where,
             )
         )
 
     def _subject(self, text: str) -> str:
         """An identity: as it is, through an alias, or a bare name of the gateway's own."""
-        _identifier("subject", text)
+        _whole("subject", text)
+        if text == ROLE:
+            raise ValueError("a role has a name")
         if text == ANY or text.startswith(ROLE) or "|" in text:
             return text
         return self.aliases.get(text, f"{LOCAL}|{text}")
+
+
+def _alias_fault(alias: str, identity: str) -> str:
+    """An alias stands for one person; it never is a way to write a role or everybody."""
+    issuer, _, subject = identity.partition("|")
+    if issuer and subject and identity.isprintable() and not issuer.startswith(ROLE):
+        return ""
+    return f"the alias {alias!r} stands for {identity!r}, which is no issuer|subject"
 
 
 def _width(fields: Sequence[str], width: int) -> None:
@@ -130,6 +143,13 @@ def _identifier(what: str, text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
         raise ValueError(f"the {what} {text!r} is empty or holds blanks, quotes or controls")
     return text
+
+
+def _whole(what: str, text: str) -> str:
+    """An identifier that is compared as it is: a star in it would quietly match nothing."""
+    if text != ANY and ANY in text:
+        raise ValueError(f"the {what} {text!r} is no pattern: write it out, or {ANY} for every one")
+    return _identifier(what, text)
 
 
 def _priority(text: str) -> int:

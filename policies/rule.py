@@ -1,11 +1,14 @@
 """Rule and RoleLink: the lines of a policy, once read."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from mcp_gateway.core.decision import Effect, Obligation
+from mcp_gateway.core.patterns import Pattern, compiled
+from mcp_gateway.core.target import Target
 
-ANY = "*"
-ROLE = "role:"
+ANY: Final = "*"
+ROLE: Final = "role:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +27,31 @@ class Rule:
     order: int = 0
 
     @property
+    def pattern(self) -> Pattern:
+        return compiled(self.target)
+
+    @property
     def asks(self) -> bool:
         """A deny that owes an approval is an allow once that is given."""
-        return any(o.name == "approval" for o in self.obligations)
+        return self.effect is Effect.DENY and any(o.name == "approval" for o in self.obligations)
 
     @property
     def grants(self) -> bool:
         return self.effect is Effect.ALLOW or self.asks
 
+    def matches(self, target: Target, action: str) -> bool:
+        """Whether it is about this, for a subject to whom it applies."""
+        return self.action in (ANY, action) and self.pattern.covers(target)
+
+    def reveals(self, server: str) -> bool:
+        """Whether it lets its subject know that the server exists."""
+        pattern = self.pattern
+        return self.grants and bool(pattern.kinds - {"catalog"}) and pattern.on(server)
+
 
 @dataclass(frozen=True, slots=True)
 class RoleLink:
-    """A `g` line: `member` (a subject or a role) has `role` in `tenant`."""
+    """A `g` line: `member` (a subject or a role) has `role` in `tenant`, `*` in every one."""
 
     member: str
     role: str

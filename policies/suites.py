@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_gateway.core.decision import Effect
 from mcp_gateway.core.principal import Principal
@@ -34,7 +34,7 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    case: list[Case]
+    case: list[Case] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def run(engine: Engine, files: Sequence[Path]) -> Sequence[Failure]:
     for file in files:
         try:
             suite = Suite.model_validate(tomllib.loads(file.read_text("utf-8")))
-        except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             found.append(Failure(file.name, str(error)))
             continue
         for number, case in enumerate(suite.case, start=1):
@@ -62,7 +62,11 @@ def run(engine: Engine, files: Sequence[Path]) -> Sequence[Failure]:
 
 def _failure(engine: Engine, case: Case) -> str:
     principal = Principal(case.issuer, case.subject, case.tenant, roles=case.roles)
-    explained = explain(engine, principal, parse_target(case.target), case.action)
+    try:
+        target = parse_target(case.target)
+    except ValueError as error:
+        return str(error)
+    explained = explain(engine, principal, target, case.action)
     decision = explained.decision
     if decision.effect != case.expect:
         return f"expected {case.expect}:\n{explained}"

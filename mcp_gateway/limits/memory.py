@@ -2,40 +2,46 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
+from mcp_gateway.core import patterns
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import Throttled
-from mcp_gateway.core.patterns import covers, specificity
 from mcp_gateway.core.target import Target
 from mcp_gateway.limits.bucket import SECOND, Rate, charge
 
 Level = Literal["tenant", "principal", "client", "upstream", "tool"]
 Key = tuple[str, ...]
-MOST_KEYS: Final = 100_000
+Applied = tuple[Level, str, Rate]
+LEVELS: Final[frozenset[str]] = frozenset(get_args(Level))
 DEFAULT: Final = "default"
+MOST_KEYS: Final = 100_000
+MOST_REMEMBERED: Final = 20_000
+LONGEST_REMEMBERED: Final = 512
 
 
 class MemoryLimiter:
     """Every level that has a limit is charged, all or none.
 
     `limits` maps a level to patterns and their limits ("60/minute"); "default" covers every
-    target, and the most specific pattern that covers one applies. Raises ValueError for a limit
-    that cannot be read.
+    target, and the most specific pattern that covers one applies. `clock` is in nanoseconds and
+    never goes back. At most `most` counters are kept: with as many at work, whoever would need
+    a new one is throttled. Raises ValueError for a level, a pattern or a limit that cannot be
+    read.
     """
 
     def __init__(
         self,
         limits: Mapping[Level, Mapping[str, str]],
         clock: Callable[[], int] = time.monotonic_ns,
+        most: int = MOST_KEYS,
     ) -> None:
         self._clock = clock
-        self._rates = {
-            level: {pattern: Rate.parse(text) for pattern, text in patterns.items()}
-            for level, patterns in limits.items()
-        }
-        self._applied: dict[Target, list[tuple[Level, str, Rate]]] = {}
+        self._most = most
+        self._rates = {level: _rates(level, texts) for level, texts in limits.items() if texts}
+        self._applied: dict[tuple[str, str, str], tuple[Applied, ...]] = {}
         self._tats: dict[Key, int] = {}
+        self._swept = -SECOND
 
     def hold(self, call: Call) -> "Held":
         """Charges the call on entry. Entering raises Throttled."""
@@ -43,35 +49,52 @@ class MemoryLimiter:
 
     def charge(self, call: Call) -> None:
         """Charges every level. Raises Throttled, having charged none."""
+        applied = self._applying(call.target)
+        if not applied:
+            return
         now = self._clock()
-        new: dict[Key, int] = {}
-        for level, pattern, rate in self._applying(call.target):
+        tats = self._tats
+        charged: list[tuple[Key, int]] = []
+        for level, pattern, rate in applied:
             key = (level, pattern, *_who(level, call))
-            tat, wait = charge(self._tats.get(key, 0), now, rate)
+            tat, wait = charge(tats.get(key, 0), now, rate)
             if wait:
                 raise Throttled(
                     f"over the limit of {rate.text} for this {level}", retry_after=wait / SECOND
                 )
-            new[key] = tat
-        if len(self._tats) > MOST_KEYS:
-            self._tats = {key: tat for key, tat in self._tats.items() if tat > now}
-        self._tats.update(new)
+            charged.append((key, tat))
+        if len(tats) + len(charged) > self._most:
+            self._make_room(charged, now)
+        self._tats.update(charged)
 
-    def _applying(self, target: Target) -> list[tuple[Level, str, Rate]]:
-        known = self._applied.get(target)
+    def _make_room(self, charged: list[tuple[Key, int]], now: int) -> None:
+        """Forgets counters at rest, at most once a second: looking at them all takes its time."""
+        if now - self._swept >= SECOND:
+            self._swept = now
+            self._tats = {key: tat for key, tat in self._tats.items() if tat > now}
+        new = sum(key not in self._tats for key, _ in charged)
+        if new and len(self._tats) + new > self._most:
+            raise Throttled("too many callers are being counted", retry_after=1.0)
+
+    def _applying(self, target: Target) -> tuple[Applied, ...]:
+        """The limits for a target: looked up by its text, which is cheaper to hash than it."""
+        key = (target.kind, target.server, target.name)
+        known = self._applied.get(key)
         if known is None:
-            known = [found for level in self._rates if (found := self._best(level, target))]
-            if len(self._applied) < MOST_KEYS:
-                self._applied[target] = known
+            known = tuple(found for level in self._rates if (found := self._best(level, target)))
+            if len(self._applied) >= MOST_REMEMBERED:
+                self._applied.clear()
+            if len(target.name) <= LONGEST_REMEMBERED:
+                self._applied[key] = known
         return known
 
-    def _best(self, level: Level, target: Target) -> tuple[Level, str, Rate] | None:
-        patterns = self._rates[level]
-        fitting = [p for p in patterns if p != DEFAULT and covers(target, p)]
+    def _best(self, level: Level, target: Target) -> Applied | None:
+        rates = self._rates[level]
+        fitting = [p for p in rates if p != DEFAULT and patterns.covers(target, p)]
         if fitting:
-            best = max(fitting, key=specificity)
-            return level, best, patterns[best]
-        return (level, DEFAULT, patterns[DEFAULT]) if DEFAULT in patterns else None
+            best = max(fitting, key=patterns.specificity)
+            return level, best, rates[best]
+        return (level, DEFAULT, rates[DEFAULT]) if DEFAULT in rates else None
 
 
 class Held:
@@ -90,15 +113,24 @@ class Held:
         return None
 
 
+def _rates(level: str, texts: Mapping[str, str]) -> dict[str, Rate]:
+    if level not in LEVELS:
+        raise ValueError(f"there is no level {level!r}; there are {', '.join(sorted(LEVELS))}")
+    for pattern in texts:
+        if pattern != DEFAULT and (fault := patterns.fault(pattern)):
+            raise ValueError(f"limits.{level}: {pattern!r}: {fault}")
+    return {pattern: Rate.parse(text) for pattern, text in texts.items()}
+
+
 def _who(level: Level, call: Call) -> Key:
     principal = call.principal
     match level:
-        case "tenant":
-            return (principal.tenant,)
         case "principal":
             return (principal.tenant, principal.issuer, principal.subject)
         case "client":
             return (principal.tenant, principal.client)
+        case "tenant":
+            return (principal.tenant,)
         case "upstream":
             return (principal.tenant, call.target.server)
         case "tool":
