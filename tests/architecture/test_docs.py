@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _headings(name: str) -> set[str]:
-    return set(re.findall(r"^## (.+)$", (ROOT / "docs" / name).read_text("utf-8"), re.M))
+    return set(re.findall(r"^## (.+)$", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE))
 
 
 def test_every_section_of_the_configuration_has_a_heading() -> None:
@@ -29,6 +29,6 @@ def test_every_refusal_has_a_heading() -> None:
 
 def test_every_toml_example_of_the_readme_is_a_configuration() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    examples = re.findall(r"```toml\n(.*?)```", text, re.S)
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
 
     assert [Settings.model_validate(tomllib.loads(example)) for example in examples]
