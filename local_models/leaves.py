@@ -1,5 +1,6 @@
 """The strings of a JSON value, names of members among them: what a guard reads."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mcp_gateway.core.ports import Leaf
@@ -28,3 +29,14 @@ def leaves(value: Any, path: str = "") -> list[Leaf]:
         if len(found) > MOST:
             raise ValueError(f"more than {MOST} strings in one value")
     return found
+
+
+def whole(raw: bytes, found: Sequence[Leaf]) -> bool:
+    """Whether these leaves are every string of the JSON.
+
+    They are not when a name stands twice in one object: decoding keeps the last value, and
+    another reader of the same bytes may keep the first.
+    """
+    # Each string has two quotes, once the escaped ones are gone: `\\` first, which escapes none.
+    quotes = raw.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"')
+    return quotes == 2 * len(found)

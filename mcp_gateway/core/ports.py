@@ -65,10 +65,7 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One string of a JSON value; `path` is an RFC 6901 pointer.
-
-    Names of members are leaves too: their path is that of the object that holds them.
-    """
+    """One string of a JSON value; `path` is an RFC 6901 pointer. Keys are leaves too."""
 
     path: str
     text: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from local_models.guards.profiles import Profile
-from local_models.leaves import leaves
+from local_models.leaves import leaves, whole
 from mcp_gateway.core import ports
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call, Next, Notify
@@ -64,11 +64,19 @@ class Guard:
                 if guard.clears(body.raw):
                     continue
                 try:
-                    texts = leaves(body.view()) if texts is None else texts
+                    texts = _texts(body) if texts is None else texts
                     await _inspect(call, channel, profile, guard, texts)
                 except (ValueError, RecursionError):
                     said = f"the {channel} of {call.target} cannot be read, so nobody looked"
                     raise Blocked(said) from None
+
+
+def _texts(body: Body) -> Sequence[ports.Leaf]:
+    """What a guard reads. Raises ValueError for JSON that two readers may read as two things."""
+    found = leaves(body.view())
+    if not whole(body.raw, found):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 def _place(guard: ports.Guard, path: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_models.leaves import MOST, leaves
+from local_models.leaves import MOST, leaves, whole
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -70,3 +70,30 @@ def test_a_value_of_too_many_strings_is_refused() -> None:
 def test_numbers_are_no_text() -> None:
     found = leaves(json.loads('[1, 2.5, true, null, {"n": 3}]'))
     assert [(leaf.path, leaf.text) for leaf in found] == [("/4/n", "n")]
+
+
+@given(JSON, st.booleans())
+def test_the_leaves_of_ordinary_json_are_all_its_strings(value: Any, escaped: bool) -> None:  # noqa: FBT001
+    raw = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    assert whole(raw, leaves(json.loads(raw)))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":"x","a":"y"}',
+        b'{"a":"x","\\u0061":"y"}',
+        b'{"a":1,"a":1}',
+        b'[{"b":{"":{"c":1},"":{}}}]',
+        b'{"a\\"":"\\\\","a\\"":""}',
+    ],
+)
+def test_a_name_that_stands_twice_leaves_strings_out(raw: bytes) -> None:
+    assert not whole(raw, leaves(json.loads(raw)))
+
+
+@given(st.dictionaries(st.text('\\"/nu05c', max_size=6), st.text('\\"/nu05c')))
+def test_quotes_and_backslashes_do_not_miscount(value: dict[str, str]) -> None:
+    raw = json.dumps(value).encode()
+    assert whole(raw, leaves(value))
+    assert not whole(raw[:-1] + b',"\\"\\\\":1,"\\"\\\\":2}', leaves(value))

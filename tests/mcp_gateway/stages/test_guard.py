@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from local_models.guards.profiles import Profile
+from local_models.guards.profiles import Profile, built_in
+from local_models.guards.rules import RulesGuard
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.decision import Obligation
@@ -207,3 +208,55 @@ async def test_an_upstream_cannot_fill_the_entry_with_findings() -> None:
 async def test_what_cannot_be_read_is_refused_as_such(raw: bytes) -> None:
     with pytest.raises(Refusal):
         await profile(FakeGuard(words=["hush"]), "result")(guarded(), Rest(Body(raw)))
+
+
+@pytest.mark.requirement("guard:escapes-hide-nothing")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"content":[{"type":"text","text":"hush","text":"fine"}]}',
+        b'{"content":[{"type":"text","text":"hush","te\\u0078t":"fine"}]}',
+        b'{"structuredContent":{"a":{"b":"hush"},"a":1}}',
+    ],
+)
+async def test_a_name_that_stands_twice_hides_nothing(raw: bytes) -> None:
+    stage = profile(FakeGuard(words=["hush"]), "result")
+    with pytest.raises(Blocked, match="cannot be read"):
+        await stage(guarded(), Rest(Body(raw)))
+    error = Body(b'{"code":1,"message":"hush","message":"fine"}', failed=True)
+    with pytest.raises(Blocked, match="cannot be read"):
+        await stage(guarded(), Rest(error))
+
+
+async def test_a_message_with_a_name_twice_is_not_delivered() -> None:
+    inbox, message = Inbox(), Body(b'{"params":{"data":"hush","data":"fine"}}')
+    with pytest.raises(Blocked):
+        await profile(FakeGuard(words=["hush"]), "result")(
+            guarded(notify=inbox), Rest(messages=(message,))
+        )
+    assert inbox.messages == []
+
+
+@pytest.mark.requirement("guard:escapes-hide-nothing")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"content":[{"type":"text","text":"a\\u202eb"}]}',
+        b'{"structuredContent":{"\\u0041KIAIOSFODNN7EXAMPLE":1}}',
+        b'{"structuredContent":{"AKIAIOSFODNN7EXAMPLE":1}}',
+        b'{"_meta":{"x":"\\u003c|im_start|>"}}',
+        b'{"a":"\\ud800 \\u202e"}',
+    ],
+)
+@pytest.mark.parametrize("failed", [False, True], ids=["result", "error"])
+async def test_the_rules_that_ship_meet_every_spelling_in_every_body(
+    raw: bytes, *, failed: bool
+) -> None:
+    stage = Guard(built_in(RulesGuard()))
+    strict, inbox = snapshot(guard="strict"), Inbox()
+    with pytest.raises(Blocked):
+        await stage(resolved(snapshot=strict), Rest(Body(raw, failed=failed)))
+    told = resolved(snapshot=strict, notify=inbox)
+    with pytest.raises(Blocked):
+        await stage(told, Rest(messages=(Body(raw),)))
+    assert inbox.messages == []
