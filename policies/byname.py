@@ -7,7 +7,6 @@ from mcp_gateway.core.patterns import Glob
 from mcp_gateway.core.target import Target
 from policies.rule import Rule
 
-
 Bucket = list[tuple[str, Rule]]
 """Rules in order, each with a text that every name which it is about holds."""
 
