@@ -15,8 +15,8 @@ class Glob:
     """A text in which `*` matches any run of characters; the pieces between are literal.
 
     Each piece is sought once, from the left, where the last one ended: no backtracking, so the
-    time is linear in the text for each piece. `needle` is the longest piece: a text without it
-    cannot match.
+    time is linear in the text for each piece. `needle` is the longest piece behind the prefix:
+    a text without it cannot match.
     """
 
     __slots__ = ("_middle", "_shortest", "needle", "prefix", "starred", "suffix", "text")
@@ -28,7 +28,7 @@ class Glob:
         self.prefix = pieces[0]
         self.suffix = pieces[-1]
         self._middle = tuple(piece for piece in pieces[1:-1] if piece)
-        self.needle = max(pieces, key=len)
+        self.needle = max(pieces[1:] or pieces, key=len)
         self._shortest = len(text) - len(pieces) + 1
 
     def matches(self, text: str) -> bool:
