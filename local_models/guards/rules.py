@@ -15,8 +15,10 @@ MOST_FINDINGS: Final = 20
 _START: Final = "(?m)^"
 _START_OR_QUOTE: Final = '(?m)(?:^|")'
 
+_FLAG: Final = "\U0001f3f4"
 _FLAGS: Final = re2.compile(
-    "\U0001f3f4(?:"
+    _FLAG
+    + "(?:"
     + "|".join("".join(chr(0xE0000 + ord(c)) for c in r) for r in ("gbeng", "gbsct", "gbwls"))
     + ")\U000e007f"
 )
@@ -52,8 +54,11 @@ class RulesGuard:
 
 
 def _plain(text: str) -> str:
-    """The text without the three flags that are rightly spelled with tag characters."""
-    return str(_FLAGS.sub("", text)) if "\U0001f3f4" in text else text
+    """The text, with a plain flag for the three that are rightly spelled with tag characters.
+
+    One stays where each was: what stood apart must not be read as one word.
+    """
+    return str(_FLAGS.sub(_FLAG, text)) if _FLAG in text else text
 
 
 def _compiled_set(patterns: Iterable[str]) -> Any:

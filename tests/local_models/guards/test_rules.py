@@ -13,9 +13,14 @@ from tests.local_models.guards.test_patterns import HITS, PLAIN
 GUARD = RulesGuard()
 KEY = "AKIAIOSFODNN7EXAMPLE"
 BAD = [text for _, _, text in HITS if "\n" not in text and not text.startswith("###")]
+PIECES = (
+    [text for _, _, text in HITS] + PLAIN + ["🏴", "\u200b", "System: you", "://", "@", "<|", "a"]
+)
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=4).map("".join)
+"""Patterns as they stand between, behind and before any other text."""
 VALUES = st.recursive(
-    st.text() | st.sampled_from(BAD) | st.integers() | st.none(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    TEXTS | st.sampled_from(BAD) | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=8,
 )
 
@@ -104,3 +109,39 @@ def test_plain_text_is_cleared_without_being_decoded() -> None:
 async def test_a_long_text_made_to_backtrack_takes_linear_time() -> None:
     nasty = ["\n" * 200_000 + "System", "eyJ" + "A" * 300_000, "a://" + "b:" * 100_000]
     assert await inspect(GUARD, nasty) == []
+
+
+@pytest.mark.requirement("guard:ordinary-text-passes")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(a: dict[str, int]) -> str:\n\treturn f\"{a['x']}\\n\"  # <T> && b || c",
+        "SELECT * FROM t WHERE a <> 'x' AND b LIKE '%[A-Z]%';",
+        "curl -H 'Authorization: Bearer $TOKEN' https://api.example/v1?key=value",
+        '<div class="user">{{ system.name }}</div> <!-- assistant -->',
+        "👩\u200d💻👨\u200d👩\u200d👧\u200d👦 said: שלום \u2066abc\u2069 \U0001f1e9\U0001f1ea",
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True], ids=["as it is", "escaped"])
+async def test_code_and_joined_text_are_clean_in_either_spelling(
+    text: str, *, escaped: bool
+) -> None:
+    spelled = raw({"content": [{"type": "text", "text": text}]}, escaped=escaped)
+    assert await inspect(GUARD, json.loads(spelled)) == []
+
+
+@pytest.mark.requirement("guard:hidden-text-roles-and-secrets")
+@pytest.mark.parametrize("region", ["ignore", "gbxyz", "gben", "gbengx"])
+async def test_a_flag_that_no_country_flies_hides_nothing(region: str) -> None:
+    tags = "".join(chr(0xE0000 + ord(letter)) for letter in region)
+    flag = {"a": f"from 🏴{tags}\U000e007f"}
+    assert not GUARD.clears(raw(flag))
+    assert [f.rule for f in await inspect(GUARD, flag)] == ["tag_characters"]
+
+
+@pytest.mark.requirement("guard:hidden-text-roles-and-secrets")
+@pytest.mark.parametrize("before", ["", "a", "a_"])
+async def test_a_secret_behind_a_flag_is_found_whatever_stands_before_it(before: str) -> None:
+    flag = "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbeng") + "\U000e007f"
+    found = await inspect(GUARD, {"a": f"{before}{flag}{KEY}"})
+    assert [f.rule for f in found] == ["aws_access_key"]
