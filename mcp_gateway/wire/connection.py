@@ -1,246 +1,267 @@
-"""One HTTP/1.1 connection: one request at a time, parsed by httptools."""
+"""One HTTP/1.1 connection: one exchange at a time."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, cast
+import re
+import select
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, Protocol, cast
 
-import httptools
-
+from mcp_gateway.wire.answer import Answer
 from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 
-HEADERS_LIMIT: Final = 64 * 1024
 STREAM_WINDOW: Final = 256 * 1024
 """Bytes of a stream that wait unread before the connection stops reading."""
+UNREAD: Final = 60.0
+"""Seconds that a stream waits for its reader before it is given up."""
+IDLE: Final = 50.0
+"""Seconds that a connection is kept for the next request, unless its server says fewer."""
+JOINED: Final = 64 * 1024
+"""Bytes of a body up to which it leaves in one piece with its head."""
+
+_KEPT: Final = re.compile(r"timeout=(\d{1,6})")
+
+
+class Owner(Protocol):
+    """Who lends connections out."""
+
+    def released(self, connection: "Connection") -> None:
+        """Its exchange is over, and it may serve another."""
+
+    def lost(self, connection: "Connection") -> None:
+        """It is gone."""
 
 
 class Response:
-    """An answer: whole in `body`, or, of an event stream, its head and then `chunks()`."""
+    """An answer: whole in `body`, or, when `streaming`, its head and then `chunks()`.
 
-    __slots__ = ("_connection", "body", "headers", "status", "streaming")
+    Header names are lower-case, values of the same name joined by ", ".
+    """
 
-    def __init__(self, status: int, headers: Mapping[str, str], connection: "Connection") -> None:
-        self.status = status
-        self.headers = headers
-        self.body = b""
-        self.streaming = headers.get("content-type", "").startswith("text/event-stream")
+    __slots__ = ("_answer", "_connection", "body", "headers", "status", "streaming")
+
+    def __init__(self, answer: Answer, connection: "Connection") -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self.streaming = answer.streamed
+        self.body = b"" if answer.streamed else answer.take()
+        self._answer = answer
         self._connection = connection
 
     async def chunks(self, idle: float) -> AsyncIterator[bytes]:
         """The stream as it arrives. Raises HttpFailed; HttpTimedOut after `idle` quiet seconds."""
-        while chunk := await self._connection.next_chunk(idle):
+        while chunk := await self._connection.next_chunk(self._answer, idle):
             yield chunk
+
+    async def read(self, most: int, idle: float) -> bytes:
+        """The rest of the stream. Raises TooLarge when that is more than `most` bytes."""
+        held = bytearray()
+        async for chunk in self.chunks(idle):
+            held += chunk
+            if len(held) > most:
+                self.close()
+                raise TooLarge(f"an answer of more than {most} bytes", sent=True)
+        return bytes(held)
 
     def close(self) -> None:
         """Ends the exchange. A stream that is not at its end takes the connection with it."""
-        self._connection.leave()
+        self._connection.leave(self._answer)
 
 
 class Connection(asyncio.Protocol):
-    """The transport's side of an exchange. `released` is called when it may serve another."""
+    """The transport's side of an exchange. Everything here happens on its event loop."""
 
-    def __init__(self, most: int, released: Callable[["Connection"], None]) -> None:
+    def __init__(self, owner: Owner, most: int) -> None:
+        self._owner = owner
         self._most = most
-        self._released = released
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parser: Any = None
-        self._waiter: asyncio.Future[Response] | None = None
-        self._reset()
-        self.usable = False
-
-    def _reset(self) -> None:
-        self._headers: dict[str, str] = {}
-        self._size = 0
-        self._body: list[bytes] = []
-        self._response: Response | None = None
-        self._chunks: deque[bytes] = deque()
-        self._waiting = 0
-        self._more: asyncio.Future[None] | None = None
-        self._complete = False
-        self._keep = False
-        self._held = False
-        self._lost = ""
+        self._poll: select.poll | None = None
+        self._answer: Answer | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._ended = False
+        self.idle_until = float("inf")
+        self.gone: asyncio.Future[None] = self._loop.create_future()
 
     # what the pool calls
 
-    async def exchange(self, head: bytes, body: bytes, timeout: float) -> Response:
-        """Sends one request; resolves with a whole answer, or with the head of a stream."""
+    @property
+    def alive(self) -> bool:
         transport = self._transport
-        if transport is None or not self.usable:
-            raise HttpFailed("the connection was closed before the request left")
-        self._reset()
-        self._parser = httptools.HttpResponseParser(self)
-        # Local, since the connection may serve another exchange before this one's task goes on.
-        waiter: asyncio.Future[Response] = self._loop.create_future()
-        timer = self._loop.call_later(timeout, self._timed_out)
-        self._waiter = waiter
-        transport.write(head + body if len(body) < HEADERS_LIMIT else head)
-        if len(body) >= HEADERS_LIMIT:
-            transport.write(body)
+        return transport is not None and not self._ended and not transport.is_closing()
+
+    def usable(self, now: float) -> bool:
+        """Whether a request may leave on it: open, not too long idle, and nothing has come in.
+
+        What came in is the server's farewell, or an answer that nobody asked for. Looking costs
+        a third of a microsecond; not looking is how requests get lost on connections long closed.
+        """
+        if not self.alive or now >= self.idle_until:
+            return False
+        return self._poll is None or not self._poll.poll(0)
+
+    async def exchange(
+        self, head: bytes, body: bytes, deadline: float, *, bodiless: bool, streamed: bool
+    ) -> Response:
+        """Sends one request; resolves with a whole answer, or with the head of a stream.
+
+        `deadline` is in the loop's time, and ends with the head of a stream.
+        """
+        if self._transport is None:
+            raise HttpFailed("the connection was never made")
+        answer = self._answer = Answer(self._most, bodiless=bodiless, streamed=streamed)
+        if len(body) < JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+        await self._wait(answer, deadline, "no answer in time")
+        if answer.failure and not (answer.streamed and answer.started):
+            raise answer.failure
+        return Response(answer, self)
+
+    async def next_chunk(self, answer: Answer, idle: float) -> bytes:
+        """The next bytes of a stream, empty at its end. One reader at a time."""
+        self._reader_came(answer)
+        if not (answer.waiting or answer.complete or answer.failure):
+            await self._wait(answer, self._loop.time() + idle, "the stream fell silent")
+        if answer.waiting:
+            chunk = answer.take()
+            if not answer.complete:
+                self._await_reader(answer)
+            return chunk
+        if answer.failure:
+            raise answer.failure
+        return b""
+
+    def leave(self, answer: Answer) -> None:
+        """The caller is done with the answer."""
+        self._reader_came(answer)
+        if not answer.complete and not answer.failure:
+            answer.failure = HttpFailed("the stream was left", sent=True)
+            self.abort()
+
+    def fail(self, failure: HttpFailed) -> None:
+        """Ends the exchange in progress, if one is, and the connection."""
+        answer = self._answer
+        if answer and not answer.complete and not answer.failure:
+            answer.failure = failure
+        self._wake()
+        self.abort()
+
+    def abort(self) -> None:
+        """Ends the connection at once: nothing that is worth flushing is ever left on it."""
+        self._ended = True
+        if self._transport:
+            self._transport.abort()
+
+    # waiting
+
+    async def _wait(self, answer: Answer, when: float, late: str) -> None:
+        """Until the exchange gets further, or fails. A timer and a future: no task, no context."""
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_at(when, self._late, waiter, late)
         try:
-            return await waiter
+            await waiter
         except asyncio.CancelledError:
-            if self._waiter is waiter:
-                self.abort()
+            # A complete answer has given the connection back, and it may be somebody else's.
+            self.leave(answer)
             raise
         finally:
             timer.cancel()
 
-    async def next_chunk(self, idle: float) -> bytes:
-        """The next bytes of a stream, empty at its end."""
-        if not self._chunks and not self._complete and not self._lost:
-            self._more = self._loop.create_future()
-            try:
-                async with asyncio.timeout(idle):
-                    await self._more
-            except TimeoutError:
-                self.abort()
-                raise HttpTimedOut("the stream fell silent", sent=True) from None
-            finally:
-                self._more = None
-        if self._chunks:
-            chunk = self._chunks.popleft()
-            self._waiting -= len(chunk)
-            if self._transport and self._waiting < STREAM_WINDOW:
-                self._transport.resume_reading()
-            return chunk
-        if self._lost:
-            raise HttpFailed(self._lost, sent=True)
-        self._release()
-        return b""
+    def _late(self, waiter: asyncio.Future[None], message: str) -> None:
+        if not waiter.done():
+            self.fail(HttpTimedOut(message, sent=True))
 
-    def leave(self) -> None:
-        """The caller is done with the answer."""
-        if not self._complete:
-            self.abort()
-        elif self._held:
-            self._release()
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter and not waiter.done():
+            waiter.set_result(None)
 
-    def _release(self) -> None:
-        """Offers the connection for another exchange, once, if it can serve one."""
-        self._held = False
-        if self.usable and self._keep:
-            self._released(self)
-        else:
-            self.close()
+    def _await_reader(self, answer: Answer) -> None:
+        """Reads on, and bounds how long the next chunk may wait for its reader."""
+        self._reader_timer = self._loop.call_later(UNREAD, self._unread, answer)
+        if self._paused and self._transport and self.alive:
+            self._paused = False
+            self._transport.resume_reading()
 
-    def abort(self) -> None:
-        self.usable = False
-        if self._transport:
-            self._transport.abort()
+    def _reader_came(self, answer: Answer) -> None:
+        if self._reader_timer and answer is self._answer:
+            self._reader_timer.cancel()
 
-    def close(self) -> None:
-        self.usable = False
-        if self._transport:
-            self._transport.close()
+    def _unread(self, answer: Answer) -> None:
+        if answer is self._answer and not answer.complete:
+            self.fail(HttpTimedOut("nobody reads the stream", sent=True))
 
     # what the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are streams without being asyncio's own class.
         self._transport = cast("asyncio.Transport", transport)
-        self.usable = True
+        if socket := transport.get_extra_info("socket"):
+            self._poll = select.poll()
+            self._poll.register(socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None or self._complete:
+        answer = self._answer
+        if answer is None or answer.complete or answer.failure:
             self.abort()
             return
+        started = answer.started
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(HttpFailed(f"the answer is not HTTP: {error}", sent=True))
+            answer.feed(data)
         except HttpFailed as failure:
-            self._fail(failure)
+            self.fail(failure)
+            return
+        if answer.complete:
+            self._release(answer)
+        elif answer.streamed and answer.started:
+            self._streaming(answer, first=not started)
+
+    def _streaming(self, answer: Answer, *, first: bool) -> None:
+        if first:
+            self._await_reader(answer)
+        if answer.waiting >= STREAM_WINDOW and self._transport and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        if first or answer.waiting:
+            self._wake()
+
+    def _release(self, answer: Answer) -> None:
+        """The answer is whole: lets the connection serve another request, if it can."""
+        transport = self._transport
+        # A server that answers before it has read everything has its own idea of what follows.
+        if transport is None or not answer.reusable or transport.get_write_buffer_size():
+            self.abort()
+        else:
+            if self._paused:
+                self._paused = False
+                transport.resume_reading()
+            self.idle_until = self._loop.time() + kept(answer.headers)
+            self._owner.released(self)
+        self._wake()
 
     def eof_received(self) -> None:
-        self.usable = False
+        """The one good end of an answer without a length: a lost connection might cut it short."""
+        self._ended = True
+        if self._answer and not self._answer.failure:
+            try:
+                self._answer.end()
+            except HttpFailed as failure:
+                self._answer.failure = failure
+            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's own
-        self.usable = False
-        if self._complete:
-            return
-        if self._until_close():
-            self.on_message_complete()
-            return
-        self._fail(HttpFailed("the connection was lost before the answer was whole", sent=True))
+        self.fail(HttpFailed("the connection was lost before the answer was whole", sent=True))
+        self._owner.lost(self)
+        if not self.gone.done():
+            self.gone.set_result(None)
 
-    def _until_close(self) -> bool:
-        """Whether the answer is one that ends with its connection (RFC 9112, section 6.3)."""
-        return (
-            self._response is not None
-            and "content-length" not in self._headers
-            and "transfer-encoding" not in self._headers
-        )
 
-    # what the parser calls
-
-    def on_message_begin(self) -> None:
-        """A second answer to one request is somebody else's words: nobody may read it."""
-        if self._complete:
-            self.abort()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._size += len(name) + len(value)
-        if self._size > HEADERS_LIMIT:
-            raise TooLarge(f"more than {HEADERS_LIMIT} bytes of headers", sent=True)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        if key in self._headers:
-            if key in ("content-length", "transfer-encoding"):
-                raise HttpFailed(f"the answer has {key} twice", sent=True)
-            text = f"{self._headers[key]}, {text}"
-        self._headers[key] = text
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:
-            self._headers.clear()
-            return
-        if "content-length" in self._headers and "transfer-encoding" in self._headers:
-            raise HttpFailed("the answer has two lengths", sent=True)
-        self._response = Response(status, self._headers, self)
-        if self._response.streaming:
-            self._settle()
-
-    def on_body(self, data: bytes) -> None:
-        if self._response is not None and self._response.streaming:
-            self._chunks.append(data)
-            self._waiting += len(data)
-            if self._waiting >= STREAM_WINDOW and self._transport:
-                self._transport.pause_reading()
-            self._wake()
-            return
-        self._size += len(data)
-        if self._size > self._most + HEADERS_LIMIT:
-            raise TooLarge(f"an answer of more than {self._most} bytes", sent=True)
-        self._body.append(data)
-
-    def on_message_complete(self) -> None:
-        if self._response is None:
-            return
-        self._complete = True
-        self._response.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._keep = bool(self._parser.should_keep_alive()) and not self._until_close()
-        self._held = self._response.streaming
-        if not self._held:
-            self._release()
-        self._settle()
-        self._wake()
-
-    def _settle(self) -> None:
-        if self._waiter and not self._waiter.done() and self._response:
-            self._waiter.set_result(self._response)
-
-    def _wake(self) -> None:
-        if self._more and not self._more.done():
-            self._more.set_result(None)
-
-    def _timed_out(self) -> None:
-        self._fail(HttpTimedOut("no answer in time", sent=True))
-
-    def _fail(self, failure: HttpFailed) -> None:
-        self._lost = str(failure)
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_exception(failure)
-        self._wake()
-        self.abort()
+def kept(headers: Mapping[str, str]) -> float:
+    """Seconds to keep a connection: a second fewer than its server does, or IDLE."""
+    hint = headers.get("keep-alive")
+    said = _KEPT.search(hint) if hint else None
+    return max(0.0, min(IDLE, int(said[1]) - 1.0)) if said else IDLE
