@@ -100,9 +100,24 @@ def _capabilities(meta: bytes) -> bytes:
 
 
 def answered(message: jsonrpc.Message, server: str) -> tuple[bytes, bool]:
-    """The payload of a response and whether it is an error. Raises UpstreamFailed."""
-    if message.error:
-        return message.error, True
-    if not message.result:
+    """The payload of a response and whether it is an error. Raises UpstreamFailed.
+
+    A result is an object and so is its `_meta`; an error has a code and a message.
+    """
+    raw = message.error or message.result
+    if not raw:
         raise UpstreamFailed(f"{server} answered with neither a result nor an error")
-    return message.result, False
+    try:
+        found = jsonrpc.members(raw)
+        if "_meta" in found:
+            jsonrpc.members(bytes(found["_meta"]))
+        if message.error:
+            code, said = (
+                jsonrpc.decode(bytes(found["code"])),
+                jsonrpc.decode(bytes(found["message"])),
+            )
+            if not isinstance(code, int) or not isinstance(said, str):
+                raise ValueError("an error has a whole code and a text")
+    except (ValueError, KeyError):
+        raise UpstreamFailed(f"{server} answered what is no result and no error") from None
+    return raw, bool(message.error)

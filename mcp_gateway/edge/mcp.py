@@ -5,7 +5,6 @@ import logging
 import secrets
 import time
 from typing import Final, Protocol
-from urllib.parse import unquote
 
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
@@ -81,7 +80,8 @@ class McpEndpoint:
             return
         if scope["method"] != "POST":
             raise HttpError(405, "messages are sent by POST", [(b"allow", b"POST, DELETE")])
-        if not headers.get(b"content-type", b"").startswith(b"application/json"):
+        media = headers.get(b"content-type", b"").partition(b";")[0]
+        if media.strip().lower() != b"application/json":
             raise HttpError(415, "a message is application/json")
         raw = await asgi.read_body(receive, BODY_LIMIT)
         try:
@@ -136,7 +136,7 @@ class McpEndpoint:
         """The answer of the chain, or the refusal, on this request's wire."""
         id_, is_modern = request.message.id, request.modern
         try:
-            result = await self._answer(call)
+            return _relayed(call, id_, await self._answer(call), modern_=is_modern)
         except Refusal as refusal:
             answer = refused(call, id_, refusal, self._contact, modern=is_modern)
             if isinstance(refusal, InsufficientScope):
@@ -147,7 +147,6 @@ class McpEndpoint:
             log.exception("call %s failed inside the gateway", call.id)
             said = f"the gateway failed; ask {self._contact} about the call {call.id}"
             return Answer(200, (JSON,), jsonrpc.error(id_, jsonrpc.INTERNAL_ERROR, said))
-        return _relayed(call, id_, result, modern_=is_modern)
 
 
 class Request:
@@ -195,6 +194,12 @@ class Request:
         """A modern caller that hangs up cancels; a legacy one says so in a notification."""
         hang_up = HangUp(receive) if self.modern else None
         session, task = self._session, asyncio.current_task()
+        if session and self.message.id in session.running:
+            said = "a request with this id is running in this session"
+            await stream.finish(
+                _error(self.message.id, jsonrpc.INVALID_REQUEST, said, legacy_=True)
+            )
+            return
         if session and task:
             session.running[self.message.id] = task
         try:
@@ -294,7 +299,7 @@ def _endpoint(path: str) -> str:
         return ""
     parts = path.split("/")
     if len(parts) == 4 and parts[1] == "servers" and parts[2] and parts[3] == "mcp":
-        return unquote(parts[2])
+        return parts[2]
     raise HttpError(404, "MCP is at /mcp and /servers/<name>/mcp")
 
 

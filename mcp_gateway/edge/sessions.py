@@ -11,6 +11,8 @@ from typing import Final
 from mcp_gateway.core.principal import Principal
 
 MOST: Final = 10_000
+MOST_EACH: Final = 100
+"""Sessions of one principal: whoever opens more loses the oldest of their own."""
 IDLE: Final = 1800.0
 """Seconds after which a session that was not used is forgotten."""
 
@@ -50,6 +52,9 @@ class Sessions:
             if len(self._open) < MOST and now - oldest.used < IDLE:
                 break
             self._open.popitem(last=False)
+        own = [session for session in self._open.values() if session.principal == principal]
+        if len(own) >= MOST_EACH:
+            self.end(own[0])
         session = Session(secrets.token_urlsafe(24), principal, endpoint, revision, client, now)
         self._open[session.id] = session
         return session

@@ -25,6 +25,7 @@ class Stream:
         self._send = send
         self._events = events
         self._started = False
+        self._finished = False
 
     async def notify(self, message: Body) -> None:
         """Sends a notification, if the caller takes event streams."""
@@ -37,6 +38,10 @@ class Stream:
         await self._part(sse.encode(message.raw), more=True)
 
     async def finish(self, answer: Answer) -> None:
+        """Sends the answer, once: a cancellation may come while it is being written."""
+        if self._finished:
+            return
+        self._finished = True
         if self._started:
             await self._part(sse.encode(answer.message), more=False)
         else:

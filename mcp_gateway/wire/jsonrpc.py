@@ -101,7 +101,7 @@ def replaced(raw: bytes, changes: Mapping[str, bytes | None]) -> bytes:
 
 def with_meta(raw: bytes, key: str, value: bytes) -> bytes:
     """The object with `key` set in its `_meta`; nothing else is decoded or changed."""
-    if b'"_meta"' in raw:
+    if b'"_meta"' in raw or b"\\u" in raw:  # an escaped name is the same name
         meta = members(raw).get("_meta")
         if meta is not None:
             return replaced(raw, {"_meta": replaced(bytes(meta), {key: value})})
@@ -114,8 +114,8 @@ def with_meta(raw: bytes, key: str, value: bytes) -> bytes:
 def parse(raw: bytes) -> Message:
     """One message, looked at once. Raises Malformed.
 
-    Batches are refused, and so are names that occur twice in one object of the parameters: two
-    parsers would read two different calls.
+    Batches are refused, and so are names that occur twice in one object of a request: two parsers
+    would read two different calls.
     """
     if raw.lstrip()[:1] == b"[":
         raise Malformed(INVALID_REQUEST, "batches are not accepted: send one message a request")
@@ -127,10 +127,13 @@ def parse(raw: bytes) -> Message:
         raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
     id_ = bytes(envelope.id)
     _check(envelope, id_)
+    params = _params(bytes(envelope.params), id_)
+    if envelope.method and not _unique(raw, params):
+        raise Malformed(INVALID_PARAMS, "a name stands twice in one object", id_ or b"null")
     return Message(
         id=id_,
         method=envelope.method,
-        params=_params(bytes(envelope.params), id_),
+        params=params,
         result=bytes(envelope.result),
         error=bytes(envelope.error),
     )
@@ -154,9 +157,19 @@ def _params(raw: bytes, id_: bytes) -> Body:
         raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
     if not isinstance(view, dict):
         raise Malformed(INVALID_PARAMS, "params is an object", id_ or b"null")
-    if _STRING.sub(b"", raw).count(b":") != _names(view):
-        raise Malformed(INVALID_PARAMS, "params has the same name twice in one object", id_)
     return Body(raw, decode=decode, view=view)
+
+
+def _unique(raw: bytes, params: Body) -> bool:
+    """Whether no object of the message, the envelope's own included, has a name twice."""
+    top = members(raw)
+    inner = sum(_colons(bytes(value)) for name, value in top.items() if name != "params")
+    return _colons(raw) == len(top) + _names(params.view()) + inner
+
+
+def _colons(raw: bytes) -> int:
+    """Colons outside of strings: one for each name."""
+    return _STRING.sub(b"", raw).count(b":")
 
 
 def _names(value: Any) -> int:

@@ -1,0 +1,48 @@
+"""A session is its principal's alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from mcp_gateway.edge import sessions
+from mcp_gateway.edge.sessions import Sessions
+from tests.support.calls import ALICE
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.requirement("edge:sessions-are-bound")
+@pytest.mark.parametrize("field", ["issuer", "subject", "tenant", "client", "actor", "mode"])
+def test_a_session_is_found_by_the_very_principal_that_began_it(field: str) -> None:
+    open_ = Sessions()
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+
+    assert open_.find(session.id, ALICE, "") is session
+    assert open_.find(session.id, replace(ALICE, **{field: "other"}), "") is None
+    assert open_.find(session.id, ALICE, "orders") is None
+
+
+def test_who_opens_many_sessions_loses_their_own_oldest_and_nobody_elses() -> None:
+    open_ = Sessions()
+    bob = replace(ALICE, subject="bob")
+    his = open_.begin(bob, "", "2025-11-25", "")
+    first = open_.begin(ALICE, "", "2025-11-25", "")
+    for _ in range(sessions.MOST_EACH):
+        open_.begin(ALICE, "", "2025-11-25", "")
+
+    assert open_.find(first.id, ALICE, "") is None
+    assert open_.find(his.id, bob, "") is his
+
+
+def test_an_idle_session_is_forgotten() -> None:
+    clock = Clock()
+    open_ = Sessions(clock)
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+    clock.now = sessions.IDLE + 1
+
+    assert open_.find(session.id, ALICE, "") is None
