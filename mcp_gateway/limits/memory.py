@@ -38,7 +38,7 @@ class MemoryLimiter:
     ) -> None:
         self._clock = clock
         self._most = most
-        self._rates = {level: _rates(level, texts) for level, texts in limits.items() if texts}
+        self._rates = {level: _rates(level, texts) for level, texts in limits.items()}
         self._applied: dict[tuple[str, str, str], tuple[Applied, ...]] = {}
         self._tats: dict[Key, int] = {}
         self._swept = -SECOND

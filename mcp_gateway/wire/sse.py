@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 KEEP_ALIVE: Final = b":\n\n"
+MOST: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_FIELD: Final = len(b"data: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,55 +19,91 @@ class Event:
 
 
 def encode(data: bytes, event: str = "message") -> bytes:
-    """One event. `data` may hold line feeds, and is split over several lines then."""
-    lines = b"".join(b"data: " + line + b"\n" for line in data.split(b"\n"))
-    return b"event: " + event.encode() + b"\n" + lines + b"\n"
+    """One event. `data` may hold line ends, and is split over several lines then.
+
+    Raises ValueError for a name that would end its line.
+    """
+    if "\n" in event or "\r" in event:
+        raise ValueError("the name of an event has one line")
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    fields = lines.replace(b"\n", b"\ndata: ")
+    return b"event: %b\ndata: %b\n\n" % (event.encode(), fields)
 
 
 class Decoder:
-    """Bytes in any cut to events. Lines may end in CR LF, LF or CR."""
+    """Bytes in any cut to events. Lines may end in CR LF, LF or CR.
 
-    def __init__(self, most: int = 8 * 1024 * 1024) -> None:
+    A line ends with its CR: an event is there as soon as its last byte is, whatever follows.
+    Comments and `retry` are dropped. `most` bounds the data of one event, and any line.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._rest = b""
         self._started = False
-        self._size = 0
-        self._data: list[bytes] = []
+        self._after_cr = False
+        self._rest = bytearray()
+        self._data = bytearray()
+        self._any = False
         self._event = ""
         self._id = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises ValueError for one that is too large."""
-        text = self._rest + chunk
         if not self._started:
-            if len(text) < len(_BOM) and _BOM.startswith(text):
-                self._rest = text
-                return []
-            text, self._started = text.removeprefix(_BOM), True
-        held = text.endswith(b"\r")
-        body = text[:-1] if held else text
-        lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._rest = lines.pop() + (b"\r" if held else b"")
+            chunk = self._start(chunk)
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        lines = chunk.splitlines()
+        if not lines:
+            return []
+        self._after_cr = chunk.endswith(b"\r")
+        last = b"" if chunk.endswith((b"\n", b"\r")) else lines.pop()
+        if lines and self._rest:
+            lines[0] = bytes(self._rest) + lines[0]
+            self._rest.clear()
         events = [event for line in lines if (event := self._line(line))]
-        if len(self._rest) + self._size > self._most:
-            raise ValueError(f"an event of more than {self._most} bytes")
+        self._rest += last
+        self._bounded(len(self._rest) - _FIELD)
         return events
+
+    def _start(self, chunk: bytes) -> bytes:
+        """What is left when a byte order mark is gone, nothing while it may be under way."""
+        chunk = bytes(self._rest) + chunk
+        if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
+            self._rest[:] = chunk
+            return b""
+        self._rest.clear()
+        self._started = True
+        return chunk.removeprefix(_BOM)
 
     def _line(self, line: bytes) -> Event | None:
         if not line:
             return self._dispatch()
+        self._bounded(len(line) - _FIELD)
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(value)
-            self._size += len(value) + 1
+            self._add(value)
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
         return None
 
+    def _add(self, value: bytes) -> None:
+        if self._any:
+            self._data += b"\n"
+        self._any = True
+        self._data += value
+        self._bounded(len(self._data))
+
+    def _bounded(self, size: int) -> None:
+        if size > self._most:
+            raise ValueError(f"an event of more than {self._most} bytes")
+
     def _dispatch(self) -> Event | None:
-        data, name = self._data, self._event or "message"
-        self._data, self._event, self._size = [], "", 0
-        return Event(b"\n".join(data), name, self._id) if data else None
+        event = Event(bytes(self._data), self._event or "message", self._id) if self._any else None
+        self._data.clear()
+        self._any, self._event = False, ""
+        return event

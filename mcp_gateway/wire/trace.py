@@ -4,19 +4,34 @@ import re
 import secrets
 from typing import Final
 
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_TRACEPARENT: Final = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?",
+    re.ASCII,
+)
+_ZERO_TRACE: Final = "0" * 32
+_ZERO_SPAN: Final = "0" * 16
+_KNOWN_FLAGS: Final = 0x03
+"""Sampled, and a random trace id (level 2); others must not be passed on."""
+_LONGEST: Final = 512
 
 
 def accept(header: str) -> str:
-    """The header when it is a valid traceparent, else the empty string."""
-    match = _TRACEPARENT.fullmatch(header)
-    if not match or header.startswith("ff") or not int(match[1], 16) or not int(match[2], 16):
+    """A valid traceparent, as version 00 says it; the empty string when the header is none.
+
+    Of a later version the part that 00 knows is taken (section 3.2.4).
+    """
+    match = _TRACEPARENT.fullmatch(header) if len(header) <= _LONGEST else None
+    if not match or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
         return ""
-    return header
+    if match["trace"] == _ZERO_TRACE or match["span"] == _ZERO_SPAN:
+        return ""
+    flags = int(match["flags"], 16) & _KNOWN_FLAGS
+    return f"00-{match['trace']}-{match['span']}-{flags:02x}"
 
 
 def child(traceparent: str) -> str:
-    """The same trace with a new span; a new trace when there is none."""
+    """The same trace with a new span; a new trace when empty. Takes what `accept` gives."""
     span = secrets.token_hex(8)
     if not traceparent:
         return f"00-{secrets.token_hex(16)}-{span}-01"

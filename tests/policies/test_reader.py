@@ -20,7 +20,7 @@ RULE = "p, 10, all, role:dev, acme, tool/github/*, tools/call, , allow,"
         ("p, 10, a, role:dev, acme, tool/x/*, *, , allow, , ", "this one has 11"),
         ("g, alice, role:dev", "has 4 fields"),
         ("p, ten, a, role:dev, acme, tool/x/*, *, , allow,", "not a whole number"),
-        ("p, ١, a, role:dev, acme, tool/x/*, *, , allow,", "not a whole number"),
+        ("p, \u0661, a, role:dev, acme, tool/x/*, *, , allow,", "not a whole number"),
         ("p, -1, a, role:dev, acme, tool/x/*, *, , allow,", "not a whole number"),
         ("p, 10, , role:dev, acme, tool/x/*, *, , allow,", "the id '' is empty"),
         ("p, 10, a, , acme, tool/x/*, *, , allow,", "the subject '' is empty"),

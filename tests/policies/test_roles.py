@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_links_of_different_tenants_make_no_cycle(tmp_path: Path) -> None:
 
 def chain(length: int) -> list[str]:
     names = ["alice", *(f"role:{n}" for n in range(length - 1)), "role:top"]
-    return [f"g, {a}, {b}, acme" for a, b in zip(names, names[1:], strict=False)]
+    return [f"g, {a}, {b}, acme" for a, b in itertools.pairwise(names)]
 
 
 def test_roles_are_followed_to_the_end(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.core.patterns import covers, fault, specificity
+from mcp_gateway.core.patterns import Glob, covers, fault, specificity
 from mcp_gateway.core.target import NOWHERE, Target
 from tests.support.calls import ADD, DELETE
 
@@ -69,13 +72,17 @@ def test_what_is_no_pattern_is_said_in_words(pattern: str) -> None:
     assert fault(pattern)
 
 
-@pytest.mark.parametrize("hidden", [" ", "\t", "\n", ",", '"', "'", "\x00", "\x7f"])
+@pytest.mark.parametrize(
+    "hidden",
+    [" ", "\t", "\n", ",", '"', "'", "\x00", "\x7f", "\x85", "\xa0", "\u200b", "\u202e", "\u2028"],
+)
 def test_a_pattern_holds_nothing_that_a_file_would_hide(hidden: str) -> None:
     assert "blanks" in fault(f"tool/github/a{hidden}b")
 
 
-def test_kind_none_cannot_be_written() -> None:
-    assert fault("none/a/b") == "there is no kind 'none'"
+@pytest.mark.parametrize("kind", ["none", "non*", "to*x", "Tool", "*tools*"])
+def test_a_kind_that_is_none_of_the_kinds_cannot_be_written(kind: str) -> None:
+    assert fault(f"{kind}/a/b") == f"there is no kind {kind!r}"
 
 
 @pytest.mark.parametrize("pattern", ["tool/github/*", "*/*/*", "t*/x/y", "resource/a/b/c/d"])
@@ -86,3 +93,48 @@ def test_a_pattern_without_fault_has_none(pattern: str) -> None:
 def test_the_more_is_fixed_the_more_specific() -> None:
     ranked = sorted(["*/*/*", "tool/github/*", "tool/github/add", "tool/*/*"], key=specificity)
     assert ranked == ["*/*/*", "tool/*/*", "tool/github/*", "tool/github/add"]
+
+
+GLOBS = st.text("ab*", max_size=7)
+TEXTS = st.text("ab", max_size=8)
+
+
+@given(GLOBS, TEXTS)
+def test_a_star_is_any_run_and_all_else_is_itself(glob: str, text: str) -> None:
+    assert Glob(glob).matches(text) is bool(re.fullmatch(glob.replace("*", ".*"), text))
+    assert Glob(glob).needle in text or not Glob(glob).matches(text)
+
+
+@given(GLOBS, GLOBS, TEXTS)
+def test_two_patterns_that_share_a_text_meet(one: str, other: str, text: str) -> None:
+    left, right = Glob(one), Glob(other)
+    assert left.meets(right) is right.meets(left)
+    if left.matches(text) and right.matches(text):
+        assert left.meets(right)
+    if left.contains(right) and right.matches(text):
+        assert left.matches(text)
+
+
+@given(GLOBS, GLOBS)
+def test_two_patterns_that_meet_share_a_text(one: str, other: str) -> None:
+    left, right = Glob(one), Glob(other)
+    shared = [_longer(left.prefix, right.prefix), *one.split("*"), *other.split("*")]
+    joined = "".join([*shared, _longer(left.suffix, right.suffix)])
+    texts = (joined, one, other)
+    assert left.meets(right) is any(left.matches(t) and right.matches(t) for t in texts)
+
+
+def _longer(one: str, other: str) -> str:
+    return max(one, other, key=len)
+
+
+def test_a_hostile_pattern_and_name_cost_no_more_than_their_length() -> None:
+    target = Target("tool", "s", "a" * 20_000)
+    before = time.process_time()
+    assert not covers(target, "tool/s/" + "*a" * 200 + "*b*")
+    assert not covers(target, "tool/s/" + "*a" * 200 + "b")
+    assert time.process_time() - before < 0.2
+
+
+def test_a_star_reaches_no_slash_in_a_servers_name() -> None:
+    assert not covers(Target("tool", "a/b", "c"), "tool/*/c")

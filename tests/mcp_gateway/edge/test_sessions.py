@@ -1,6 +1,7 @@
 """A session is its principal's alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,10 @@ class Clock:
 def test_a_session_is_found_by_the_very_principal_that_began_it(field: str) -> None:
     open_ = Sessions()
     session = open_.begin(ALICE, "", "2025-11-25", "")
+    changed: dict[str, Any] = {field: "other"}
 
     assert open_.find(session.id, ALICE, "") is session
-    assert open_.find(session.id, replace(ALICE, **{field: "other"}), "") is None
+    assert open_.find(session.id, replace(ALICE, **changed), "") is None
     assert open_.find(session.id, ALICE, "orders") is None
 
 
