@@ -96,9 +96,9 @@ def show(data: Path, call: str) -> None:
         click.echo(json.dumps(line, indent=2, sort_keys=True, ensure_ascii=False))
 
 
-def _keys(path: Path | None) -> dict[str, str]:
+def _keys(path: Path | None) -> dict[str, str] | None:
     if path is None:
-        return {}
+        return None
     lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
     try:
         return {parse_verifier(line)[0]: line.strip() for line in lines}
@@ -124,7 +124,12 @@ def _print(line: reader.Line, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(line, sort_keys=True, ensure_ascii=False))
         return
-    click.echo("  ".join(_columns(line)))
+    click.echo(_plain("  ".join(_columns(line))))
+
+
+def _plain(text: str) -> str:
+    """What strangers wrote, with nothing that moves a terminal or begins another line."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _columns(line: reader.Line) -> Iterator[str]:
@@ -158,6 +163,7 @@ def _since(text: str) -> int:
         moment = datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
         return int(moment.timestamp() * 1e6)
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1e6)
+        moment = datetime.fromisoformat(text)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
     except ValueError:
         raise click.UsageError(f"{text!r} is no time: write 2026-11-24T10:00, 30m, 12h") from None

@@ -1,11 +1,13 @@
 """Log: appends entries, shares each flush among all that wait, and signs checkpoints."""
 
 import asyncio
+import contextlib
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -14,17 +16,20 @@ from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.ledger import files, merkle
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.frame import frame
+from mcp_gateway.ledger.line import line
 from mcp_gateway.ledger.note import Checkpoint, signed, verifier_line
-from mcp_gateway.ledger.writer import Writer
-from mcp_gateway.wire import jsonrpc
+from mcp_gateway.ledger.writer import Job, Writer
 
 Durability = Literal["flushed", "written"]
-SCHEMA: Final = 1
+Waiting = tuple[asyncio.Future[Receipt], int]
 MOST_WAITING: Final = 10_000
+MOST_UNFLUSHED: Final = 100_000
 STALLED: Final = 5.0
 """Seconds after which a flush that has not come back stops new calls."""
 SPREAD: Final = 0.05
 """Seconds within which `written` entries are flushed."""
+RETRY_AFTER: Final = 5
+REFUSED: Final = "the gateway cannot record this call"
 
 
 class Written:
@@ -44,10 +49,11 @@ class Log:
     """One log of one process. Implements `ports.Ledger`.
 
     `flushed` resolves an append once it is on disk; `written` once the operating system has it,
-    and flushes within 50 ms: that survives a crash of the process, not of the machine.
+    and flushes within 50 ms: that survives a crash of the process, not of the machine. `lock` is
+    the descriptor that holds the folder, closed with the log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # four of them have defaults
         self,
         folder: Path,
         origin: str,
@@ -57,6 +63,7 @@ class Log:
         durability: Durability = "flushed",
         segment_size: int = files.SEGMENT_SIZE,
         clock: Callable[[], int] = time.time_ns,
+        lock: int | None = None,
     ) -> None:
         self.folder = folder
         self.origin = origin
@@ -65,20 +72,23 @@ class Log:
         self._commitments = commitments
         self._written = durability == "written"
         self._clock = clock
+        self._lock = lock
         self._loop = asyncio.get_running_loop()
+        files.write_whole(folder / files.PUBLIC_KEY, verifier_line(origin, key) + "\n")
         self._writer = Writer(folder, segment_size)
-        self._hashes = os.open(folder / files.HASHES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._frontier = merkle.Frontier()
         self._durable = merkle.Frontier()
         self._signed = -1
+        self._signing = threading.Lock()
         self._batch: list[bytes] = []
         self._leaves: list[bytes] = []
-        self._waiting: list[tuple[asyncio.Future[Receipt], int]] = []
+        self._waiting: list[Waiting] = []
         self._flushing = 0.0
         self._due = False
+        self._latest = 0
         self._settling = asyncio.Event()
         self._closed = False
-        (folder / files.PUBLIC_KEY).write_text(verifier_line(origin, key) + "\n", "utf-8")
+        self._released = False
 
     @property
     def healthy(self) -> bool:
@@ -92,18 +102,23 @@ class Log:
     def append(self, entry: Entry) -> Awaitable[Receipt]:
         """Resolves to the receipt once the entry is as durable as configured.
 
-        Raises Overloaded, here or when awaited, if it cannot be made so.
+        Raises Overloaded, here or when awaited, if it cannot be made so; and TypeError or
+        ValueError for an entry that no format holds.
         """
         if trouble := self._refusal():
-            raise Overloaded(f"the gateway cannot record this call: {trouble}", retry_after=5)
+            raise Overloaded(f"{REFUSED}: {trouble}", retry_after=RETRY_AFTER)
         index = self._frontier.size
-        payload = self._payload(entry, index)
-        framed = frame(payload)
-        leaf = merkle.leaf_hash(payload)
+        # Time never runs backwards within a log, so that logs can be merged by it.
+        self._latest = max(self._latest, self._clock() // 1000)
+        payload = line(entry, self.origin, index, self._latest, self._commitments)
+        framed, leaf = frame(payload), merkle.leaf_hash(payload)
+        if self._written:
+            self._hand_over(framed)
         self._frontier.append(leaf)
         self._leaves.append(leaf)
         if self._written:
-            return self._hand_over(framed, Receipt(self.origin, index))
+            self._flush_soon()
+            return Written(Receipt(self.origin, index))
         self._batch.append(framed)
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting.append((future, index))
@@ -111,72 +126,57 @@ class Log:
             self._flush()
         return future
 
-    def _hand_over(self, framed: bytes, receipt: Receipt) -> Awaitable[Receipt]:
-        """Durability `written`: no thread is waited for, and the flush comes within 50 ms."""
+    def _hand_over(self, framed: bytes) -> None:
+        """Durability `written`: no thread is waited for."""
         try:
             self._writer.write(framed)
         except OSError as error:
             self._poison(error, [])
-            raise Overloaded(f"the gateway cannot record this call: {self.trouble}") from None
-        if not self._due:
+            raise Overloaded(f"{REFUSED}: {self.trouble}") from None
+
+    def _flush_soon(self) -> None:
+        if not self._due and not self._flushing:
             self._due = True
             self._loop.call_later(SPREAD, self._flush)
-        return Written(receipt)
-
-    def _payload(self, entry: Entry, index: int) -> bytes:
-        body: dict[str, Any] = {
-            **entry.body,
-            "v": SCHEMA,
-            "log": self.origin,
-            "index": index,
-            "time": self._clock() // 1000,
-            "kind": entry.kind,
-        }
-        if entry.call:
-            body["call"] = entry.call
-        if entry.content:
-            body["commit"] = self._commitments.of(
-                entry.subject, entry.call, entry.kind, entry.content
-            )
-        return jsonrpc.canonical(body)
 
     def _refusal(self) -> str:
         if self.trouble:
             return self.trouble
         if self._closed:
             return "the ledger is closed"
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or len(self._leaves) >= MOST_UNFLUSHED:
             return "too many entries wait for the disk"
         if self._flushing and self._loop.time() - self._flushing > STALLED:
             return "the disk does not answer"
         return ""
 
     def _flush(self) -> None:
-        """Hands everything that waits to the writer, in one batch."""
+        """Hands everything that waits to the writer, in one batch. One is under way at a time."""
         self._due = False
         self._flushing = self._loop.time()
         batch, self._batch = self._batch, []
-        leaves, self._leaves = self._leaves, []
+        hashes, self._leaves = b"".join(self._leaves), []
         waiting, self._waiting = self._waiting, []
         frontier = self._frontier.copy()
+        alarm = self._loop.call_later(STALLED, self._give_up, waiting)
+
+        def flushed(error: OSError | None) -> None:
+            alarm.cancel()
+            self._flushed(error, waiting, frontier)
 
         def done(error: OSError | None) -> None:
-            self._loop.call_soon_threadsafe(self._flushed, error, waiting, leaves, frontier)
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and all who waited
+                self._loop.call_soon_threadsafe(flushed, error)
 
-        self._writer.submit(b"".join(batch), tuple(map(len, batch)), done)
+        self._writer.submit(Job(b"".join(batch), tuple(map(len, batch)), hashes, done))
 
     def _flushed(
-        self,
-        error: OSError | None,
-        waiting: list[tuple[asyncio.Future[Receipt], int]],
-        leaves: list[bytes],
-        frontier: merkle.Frontier,
+        self, error: OSError | None, waiting: list[Waiting], frontier: merkle.Frontier
     ) -> None:
         self._flushing = 0.0
         if error is not None:
             self._poison(error, waiting)
             return
-        os.write(self._hashes, b"".join(leaves))
         self._durable = frontier
         self._settling.set()
         for future, index in waiting:
@@ -184,46 +184,75 @@ class Log:
                 future.set_result(Receipt(self.origin, index))
         if self._batch:
             self._flush()
+        elif self._leaves:
+            self._flush_soon()
 
-    def _poison(self, error: OSError, waiting: list[tuple[asyncio.Future[Receipt], int]]) -> None:
+    def _give_up(self, waiting: list[Waiting]) -> None:
+        """Nobody waits longer for a disk than this. The entries may still reach it."""
+        self._refuse([*waiting, *self._waiting], "the disk does not answer")
+
+    def _poison(self, error: OSError, waiting: list[Waiting]) -> None:
         """The process is fenced: nothing is recorded any more, so nothing runs any more."""
         self.trouble = f"writing failed: {error.strerror or error}"
-        refused = Overloaded(f"the gateway cannot record this call: {self.trouble}")
-        for future, _ in [*waiting, *self._waiting]:
-            if not future.done():
-                future.set_exception(refused)
+        self._refuse([*waiting, *self._waiting], self.trouble)
         self._waiting.clear()
+        self._settling.set()
+
+    def _refuse(self, waiting: list[Waiting], trouble: str) -> None:
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(Overloaded(f"{REFUSED}: {trouble}", retry_after=RETRY_AFTER))
 
     def checkpoint(self) -> None:
-        """Signs what is on disk, when it has grown. Called every second, and at the end."""
-        frontier = self._durable
-        if frontier.size == self._signed or self.trouble:
-            return
-        os.fdatasync(self._hashes)
+        """Signs what is on disk, when it has grown. Safe on any thread; fences when it fails."""
+        with self._signing:
+            frontier = self._durable
+            if frontier.size == self._signed or self.trouble or self._released:
+                return
+            try:
+                self._sign(frontier)
+            except OSError as error:
+                self.trouble = f"signing a checkpoint failed: {error.strerror or error}"
+
+    def _sign(self, frontier: merkle.Frontier) -> None:
+        self._writer.sync_hashes()
         note = signed(Checkpoint(self.origin, frontier.size, frontier.root()), self._key)
-        with (self.folder / files.CHECKPOINTS).open("a", encoding="utf-8") as file:
-            file.write(note + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        files.append_text(self.folder / files.CHECKPOINTS, note + "\n")
         files.write_whole(self.folder / files.CHECKPOINT, note)
         self._signed = frontier.size
 
-    async def _settled(self) -> None:
-        """Waits, within a bound, until everything that was appended is on disk."""
-        async with asyncio.timeout(STALLED):
-            while self._durable.size < self._frontier.size and not self.trouble:
-                self._settling = asyncio.Event()
-                await self._settling.wait()
-
     async def aclose(self) -> None:
-        """Records the end, flushes, signs the last checkpoint, and marks the log as closed."""
+        """Records the end, flushes, signs the last checkpoint, and marks the log as closed.
+
+        A log that cannot be ended so stays open; the next start recovers it. Raises nothing
+        for it: `trouble` says what happened.
+        """
         if self._closed:
             return
-        if not self.trouble:
-            await self.append(Entry("closed"))
-            await self._settled()
-            self.checkpoint()
-            files.write_whole(self.folder / files.END, f"closed {self._durable.size}\n")
+        try:
+            async with asyncio.timeout(STALLED):
+                await self._end()
+        except (TimeoutError, OSError, Overloaded) as error:
+            self.trouble = self.trouble or f"the log could not be ended: {error}"
+        finally:
+            self._closed = True
+            await asyncio.to_thread(self._release)
+
+    async def _end(self) -> None:
+        last = self.append(Entry("closed"))
         self._closed = True
-        self._writer.stop()
-        os.close(self._hashes)
+        await last
+        while self._durable.size < self._frontier.size and not self.trouble:
+            self._settling.clear()
+            await self._settling.wait()
+        await asyncio.to_thread(self.checkpoint)
+        if not self.trouble:
+            files.write_whole(self.folder / files.END, f"closed {self._durable.size}\n")
+
+    def _release(self) -> None:
+        """After this a checkpoint that was still on its way finds nothing to do."""
+        with self._signing:
+            self._writer.stop()
+            if self._lock is not None:
+                os.close(self._lock)
+            self._released = True

@@ -8,6 +8,7 @@ from mcp_gateway.wire import jsonrpc
 
 MOST_ARGUMENTS = 64
 MOST_SUBJECTS = 10_000
+LONGEST_NAME = 100
 PARAMS = "params"
 
 
@@ -49,10 +50,15 @@ class Commitments:
 
 
 def _arguments(params: bytes) -> dict[str, bytes]:
-    """The canonical bytes of the arguments, 64 at most; the commitment to `params` has all."""
-    arguments = jsonrpc.members(params).get("arguments")
-    if arguments is None or not bytes(arguments).startswith(b"{"):
+    """The canonical bytes of the arguments, 64 at most; the commitment to `params` has all.
+
+    A name that is long or not printable has none of its own: names stand in clear.
+    """
+    try:
+        arguments = jsonrpc.members(params).get("arguments")
+        found = jsonrpc.members(bytes(arguments)) if arguments is not None else {}
+        named = [name for name in found if len(name) <= LONGEST_NAME and name.isprintable()]
+        first = named[:MOST_ARGUMENTS]
+        return {name: jsonrpc.canonical(jsonrpc.decode(bytes(found[name]))) for name in first}
+    except ValueError:
         return {}
-    decoded = jsonrpc.decode(bytes(arguments))
-    first = list(decoded.items())[:MOST_ARGUMENTS]
-    return {name[:100]: jsonrpc.canonical(value) for name, value in first}

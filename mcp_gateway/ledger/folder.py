@@ -1,34 +1,28 @@
 """The ledger's folder: opening the log of this process, and recovering those of the dead."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_gateway.core.entry import Entry
-from mcp_gateway.ledger import files, merkle
+from mcp_gateway.ledger import files
 from mcp_gateway.ledger.append import Durability, Log
 from mcp_gateway.ledger.commitment import Commitments
-from mcp_gateway.ledger.note import Checkpoint, opened, signed
-from mcp_gateway.wire import jsonrpc
+from mcp_gateway.ledger.note import NoteError, opened
+from mcp_gateway.ledger.recovery import LedgerDamagedError, Recovered, recover
+
+__all__ = ["LedgerDamagedError", "Recovered", "open_log"]
 
 MOST_LOGS: Final = 999_999
-
-
-class LedgerDamagedError(Exception):
-    """A log is shorter than what was signed of it, or otherwise not what it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What an unclean end left: the calls that were in flight."""
-
-    origin: str
-    size: int
-    in_flight: Sequence[tuple[int, str]]
+WITNESSED: Final = 16
+"""How many earlier logs a new one remembers."""
+PATIENCE: Final = 30.0
+"""Seconds to wait for another process that is opening its log."""
 
 
 async def open_log(
@@ -40,99 +34,67 @@ async def open_log(
 ) -> Log:
     """Begins a new log, after recovering every one that ended without a close.
 
-    `origin` names the installation; the log's own origin adds its number. Raises
+    `origin` names the installation; the log's own origin adds its number. The first entry holds
+    the newest checkpoints of the logs before it: what is cut off them later shows. Raises
     LedgerDamagedError, and OSError when the folder cannot be written.
     """
-    recovered, folder = _prepare(ledger, key)
-    number = folder.name.partition("-")[2]
-    log = Log(folder, f"{origin}/{number}", key, commitments, durability=durability)
-    await log.append(Entry("opened", body={"recovered": [f.origin for f in recovered]}))
+    with _alone(ledger):
+        recovered = [found for path in files.logs(ledger) if (found := recover(path, key))]
+        witnessed = _witnessed(ledger)
+        folder, lock = _begin(ledger)
+        number = folder.name.partition("-")[2]
+        log = Log(folder, f"{origin}/{number}", key, commitments, durability=durability, lock=lock)
+    await _open(log, recovered, witnessed)
+    return log
+
+
+async def _open(log: Log, recovered: Sequence[Recovered], witnessed: Sequence[Any]) -> None:
+    origins = [found.origin for found in recovered]
+    await log.append(Entry("opened", body={"recovered": origins, "witnessed": witnessed}))
     for found in recovered:
         for index, call in found.in_flight:
             body = {"of_log": found.origin, "intent": index}
             await log.append(Entry("abandoned", call=call, body=body))
-    return log
 
 
-def _prepare(ledger: Path, key: Ed25519PrivateKey) -> tuple[list[Recovered], Path]:
+@contextmanager
+def _alone(ledger: Path) -> Iterator[None]:
+    """One process at a time: none takes a log that another has only just made for a dead one."""
     ledger.mkdir(mode=0o700, parents=True, exist_ok=True)
-    recovered = [found for path in files.logs(ledger) if (found := _recover(path, key))]
-    return recovered, _begin(ledger)
-
-
-def _begin(ledger: Path) -> Path:
-    last = max((int(path.name.partition("-")[2]) for path in files.logs(ledger)), default=0)
-    for number in range(last + 1, MOST_LOGS):
-        folder = ledger / f"log-{number:06}"
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        if files.lock(folder) is None:
-            continue
-        return folder
-    raise LedgerDamagedError(f"{ledger} has no number left for another log")
-
-
-def _recover(folder: Path, key: Ed25519PrivateKey) -> Recovered | None:
-    """Ends a log whose process is gone: cuts the torn tail, and signs what is there."""
-    if (folder / files.END).exists():
-        return None
-    lock = files.lock(folder)
-    if lock is None:
-        return None
+    deadline = time.monotonic() + PATIENCE
+    while (lock := files.lock(ledger / files.LOCK)) is None:
+        if time.monotonic() > deadline:
+            raise OSError(f"another process has been opening {ledger} for {PATIENCE:.0f} s")
+        time.sleep(0.05)
     try:
-        return _ended(folder, key)
+        yield
     finally:
         os.close(lock)
 
 
-def _ended(folder: Path, key: Ed25519PrivateKey) -> Recovered | None:
-    if not (folder / files.PUBLIC_KEY).exists():
-        return None
-    frontier, leaves = merkle.Frontier(), []
-    in_flight: dict[str, int] = {}
-    for path, found in files.read_frames(folder):
-        if not found.sound:
-            _cut(path, found.offset)
-            break
-        leaf = merkle.leaf_hash(found.payload)
-        frontier.append(leaf)
-        leaves.append(leaf)
-        _note_call(in_flight, jsonrpc.decode(found.payload))
-    origin = (folder / files.PUBLIC_KEY).read_text("utf-8").partition("+")[0]
-    _against_checkpoint(folder, frontier.size)
-    (folder / files.HASHES).write_bytes(b"".join(leaves))
-    note = signed(Checkpoint(origin, frontier.size, frontier.root()), key)
-    with (folder / files.CHECKPOINTS).open("a", encoding="utf-8") as file:
-        file.write(note + "\n")
-    files.write_whole(folder / files.CHECKPOINT, note)
-    files.write_whole(folder / files.END, f"recovered {frontier.size}\n")
-    return Recovered(origin, frontier.size, [(i, call) for call, i in in_flight.items()])
+def _witnessed(ledger: Path) -> list[dict[str, Any]]:
+    """The newest checkpoint of each of the latest logs. Raises LedgerDamagedError."""
+    found = []
+    for log in files.logs(ledger)[-WITNESSED:]:
+        note = files.read_text(log / files.CHECKPOINT)
+        if not note:
+            continue
+        try:
+            last = opened(note, files.read_text(log / files.PUBLIC_KEY))
+        except NoteError as error:
+            raise LedgerDamagedError(f"{log}: {error}") from None
+        found.append({"log": last.origin, "size": last.size, "root": last.root.hex()})
+    return found
 
 
-def _note_call(in_flight: dict[str, int], entry: dict[str, Any]) -> None:
-    if entry["kind"] == "intent":
-        in_flight[entry["call"]] = entry["index"]
-    elif entry["kind"] == "outcome":
-        in_flight.pop(entry["call"], None)
-
-
-def _cut(segment: Path, offset: int) -> None:
-    with segment.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(offset)
-        file.write(bytes(size - offset))
-
-
-def _against_checkpoint(folder: Path, size: int) -> None:
-    """A log that is shorter than its last checkpoint has lost entries: an alarm, no repair."""
-    path = folder / files.CHECKPOINT
-    if not path.exists():
-        return
-    last = opened(path.read_text("utf-8"), (folder / files.PUBLIC_KEY).read_text("utf-8"))
-    if size < last.size:
-        raise LedgerDamagedError(
-            f"{folder} has {size} entries, but its last checkpoint was signed over {last.size}; "
-            "run `mcp-gateway verify` and keep the folder as evidence"
-        )
+def _begin(ledger: Path) -> tuple[Path, int]:
+    last = max((int(path.name.partition("-")[2]) for path in files.logs(ledger)), default=0)
+    if last >= MOST_LOGS:
+        raise LedgerDamagedError(f"{ledger} has no number left for another log")
+    folder = ledger / f"log-{last + 1:06}"
+    folder.mkdir(mode=0o700)
+    files.sync_folder(ledger)
+    lock = files.lock(folder / files.LOCK)
+    if lock is None:
+        raise LedgerDamagedError(f"{folder} is held by another process already")
+    return folder, lock

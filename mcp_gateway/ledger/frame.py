@@ -29,13 +29,18 @@ def frame(payload: bytes) -> bytes:
 
 
 def frames(segment: bytes) -> Iterator[Framed]:
-    """The frames up to the first place where none can be."""
+    """The frames up to the zeros behind the last one.
+
+    Bytes that can be no frame, and bytes behind the end, come last, as one that is not sound.
+    """
     offset = 0
     while offset + HEADER.size <= len(segment):
         length, checksum = HEADER.unpack_from(segment, offset)
         end = offset + HEADER.size + length
         if not 0 < length <= LARGEST or end > len(segment):
-            return
+            break
         payload = segment[offset + HEADER.size : end]
         yield Framed(offset, payload, zlib.crc32(payload) == checksum)
         offset = end + (-(HEADER.size + length) % 8)
+    if segment.count(0, offset) < len(segment) - offset:
+        yield Framed(offset, b"", sound=False)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 _ED25519: Final = b"\x01"
 _DASH: Final = "\u2014 "
+_NOTE: Final = re.compile(f"[^\\n]+\\n[0-9]+\\n[^\\n]+\\n\\n(?:{_DASH}[^\\n]+\\n)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def opened(note: str, verifier: str) -> Checkpoint:
         if name == origin and _signs(encoded, text, origin, public):
             return _parse(text, origin)
     raise NoteError("no line of the checkpoint is signed by the key of the log")
+
+
+def notes(text: str) -> list[str]:
+    """The whole notes in a history of them; one that was torn off is left out."""
+    return _NOTE.findall(text)
 
 
 def verifier_line(origin: str, key: Ed25519PrivateKey) -> str:
@@ -84,7 +91,10 @@ def _signs(encoded: str, text: str, origin: str, public: Ed25519PublicKey) -> bo
 
 
 def _parse(text: str, origin: str) -> Checkpoint:
-    lines = text.splitlines()
-    if len(lines) < 3 or lines[0] != origin or not lines[1].isdigit():
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[0] != origin or not lines[1].isdecimal():
         raise NoteError("the checkpoint does not have origin, size and root")
-    return Checkpoint(origin, int(lines[1]), base64.b64decode(lines[2], validate=True))
+    root = base64.b64decode(lines[2], validate=True)
+    if len(root) != hashlib.sha256().digest_size:
+        raise NoteError("the root of the checkpoint is no SHA-256")
+    return Checkpoint(origin, int(lines[1]), root)

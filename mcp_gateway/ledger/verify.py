@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mcp_gateway.ledger import files, merkle
 from mcp_gateway.ledger.frame import Framed
-from mcp_gateway.ledger.note import Checkpoint, NoteError, opened
+from mcp_gateway.ledger.note import Checkpoint, NoteError, notes, opened
 from mcp_gateway.wire import jsonrpc
 
 CANNOT_KNOW: Final = (
@@ -21,6 +21,7 @@ class Report:
     """What was found in one log. It is intact when `damage` is empty."""
 
     log: str
+    origin: str = ""
     entries: int = 0
     checkpoints: int = 0
     signed: int = 0
@@ -36,31 +37,48 @@ def verify(ledger: Path, keys: Mapping[str, str] | None = None) -> list[Report]:
     found = files.logs(ledger)
     if not found:
         raise FileNotFoundError(f"{ledger} holds no log")
-    return [_log(path, keys or {}) for path in found]
+    reports = [_log(path, keys) for path in found]
+    numbers = [int(path.name.partition("-")[2]) for path in found]
+    for missing in sorted(set(range(1, numbers[-1])) - set(numbers)):
+        reports[-1].damage.append(f"log-{missing:06} is missing")
+    return reports
 
 
-def _log(path: Path, keys: Mapping[str, str]) -> Report:
+def _log(path: Path, keys: Mapping[str, str] | None) -> Report:
     report = Report(path.name)
-    try:
-        verifier = (path / files.PUBLIC_KEY).read_text("utf-8").strip()
-    except OSError:
-        report.damage.append(f"{path.name}: the public key {files.PUBLIC_KEY} is missing")
-        return report
-    origin = verifier.partition("+")[0]
-    if origin in keys and keys[origin] != verifier:
-        report.notes.append("checked with the key given, which is not the one beside the log")
-    checkpoints = _checkpoints(path, keys.get(origin, verifier), report)
-    _entries(path, checkpoints, report)
+    verifier = _verifier(path, keys, report)
+    if verifier:
+        report.origin = verifier.partition("+")[0]
+        _entries(path, _checkpoints(path, verifier, report), report)
     _ending(path, report)
     return report
+
+
+def _verifier(path: Path, keys: Mapping[str, str] | None, report: Report) -> str:
+    """The key to check with: the one beside the log, or, once any is given, only a given one."""
+    file = path / files.PUBLIC_KEY
+    if not file.exists():
+        begun = next(files.read_frames(path), None) is not None
+        told = report.damage if begun else report.notes
+        told.append(f"{path.name}: there is no {file.name}" + ("" if begun else ", and no entry"))
+        return ""
+    beside = file.read_text("utf-8").strip()
+    origin = beside.partition("+")[0]
+    if keys is None:
+        return beside
+    if origin not in keys:
+        report.damage.append(f"{path.name}: no key was given for the origin {origin}")
+        return ""
+    if keys[origin] != beside:
+        report.notes.append("checked with the key given, which is not the one beside the log")
+    return keys[origin]
 
 
 def _checkpoints(path: Path, verifier: str, report: Report) -> dict[int, Checkpoint]:
     """The checkpoints by size; those that no key signed are damage."""
     found: dict[int, Checkpoint] = {}
     history = path / files.CHECKPOINTS
-    notes = history.read_text("utf-8").split("\n\n") if history.exists() else []
-    pairs = [f"{text}\n\n{lines}\n" for text, lines in zip(notes[::2], notes[1::2], strict=False)]
+    pairs = notes(history.read_text("utf-8")) if history.exists() else []
     latest = path / files.CHECKPOINT
     pairs += [latest.read_text("utf-8")] if latest.exists() else []
     for number, note in enumerate(pairs, start=1):
@@ -84,9 +102,14 @@ def _entries(path: Path, checkpoints: Mapping[int, Checkpoint], report: Report) 
     for segment, found in files.read_frames(path):
         place = frontier.size
         name = _name(path, segment, found, place)
+        if not found.sound and place >= report.signed and not (path / files.END).exists():
+            report.notes.append(f"{name} is half written: its writer is at work, or was killed")
+            break
         leaf = merkle.leaf_hash(found.payload)
         kept = hashes[place] if place < len(hashes) else leaf
-        report.damage.extend(f"{name} {fault}" for fault in _faults(found, place, leaf, kept))
+        report.damage.extend(
+            f"{name} {fault}" for fault in _faults(found, place, leaf == kept, report.origin)
+        )
         report.damage.extend(f"{name} {fault}" for fault in _order(found, intents))
         frontier.append(leaf)
         _root(path, checkpoints, frontier, report)
@@ -103,26 +126,36 @@ def _hashes(path: Path) -> list[bytes]:
     return [raw[at : at + merkle.HASH_SIZE] for at in range(0, len(raw), merkle.HASH_SIZE)]
 
 
-def _faults(found: Framed, place: int, leaf: bytes, kept: bytes) -> Iterator[str]:
-    if not found.sound or leaf != kept:
+def _decoded(found: Framed) -> dict[str, Any]:
+    """The entry, or an empty one where it cannot be read."""
+    try:
+        entry = jsonrpc.decode(found.payload)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _faults(found: Framed, place: int, unchanged: bool, origin: str) -> Iterator[str]:  # noqa: FBT001
+    entry = _decoded(found)
+    if not found.sound or not unchanged:
         yield "was changed"
-        return
-    index = jsonrpc.decode(found.payload).get("index")
-    if index != place:
-        yield f"says that it is entry {index}: entries are missing or out of order"
+    elif not {"index", "kind", "log", "time"} <= set(entry):
+        yield "cannot be read"
+    elif entry["log"] != origin:
+        yield f"is of another log, {entry['log']}"
+    elif entry["index"] != place:
+        yield f"says that it is entry {entry['index']}: entries are missing or out of order"
 
 
 def _order(found: Framed, intents: dict[str, int]) -> Iterator[str]:
     """An outcome that names an intent comes after it."""
-    try:
-        entry: dict[str, Any] = jsonrpc.decode(found.payload)
-    except ValueError:
-        return
+    entry = _decoded(found)
+    call = str(entry.get("call", ""))
     if entry.get("kind") == "intent":
-        intents[entry["call"]] = entry["index"]
+        intents[call] = entry.get("index", -1)
         return
     wanted = entry.get("intent") if entry.get("kind") == "outcome" else None
-    if wanted is not None and intents.pop(entry["call"], None) != wanted:
+    if wanted is not None and intents.pop(call, None) != wanted:
         yield f"is an outcome whose intent {wanted} is missing"
 
 
@@ -136,11 +169,8 @@ def _root(
 
 def _name(path: Path, segment: Path, found: Framed, place: int) -> str:
     """Which entry, where it lies, and whose it is when that can still be read."""
-    try:
-        entry = jsonrpc.decode(found.payload)
-        whose = f", {entry['kind']} of call {entry['call']}" if "call" in entry else ""
-    except (ValueError, KeyError):
-        whose = ""
+    entry = _decoded(found)
+    whose = f", {entry.get('kind', '?')} of call {entry['call']}" if "call" in entry else ""
     return f"{path.name}: entry {place} ({segment.name} at byte {found.offset}{whose})"
 
 
@@ -149,5 +179,7 @@ def _ending(path: Path, report: Report) -> None:
     if not end.exists():
         report.notes.append("the log is open, or its process ended without closing it")
     unsigned = report.entries - report.signed
-    if unsigned > 0:
+    if unsigned > 0 and end.exists():
+        report.damage.append(f"{path.name}: it was closed with {unsigned} entries never signed")
+    elif unsigned > 0:
         report.notes.append(f"{unsigned} entries are not under a checkpoint yet")
