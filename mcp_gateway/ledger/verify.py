@@ -102,7 +102,8 @@ def _entries(path: Path, checkpoints: Mapping[int, Checkpoint], report: Report) 
     for segment, found in files.read_frames(path):
         place = frontier.size
         name = _name(path, segment, found, place)
-        if not found.sound and place >= report.signed and not (path / files.END).exists():
+        known = max(report.signed, len(hashes))
+        if not found.sound and place >= known and not (path / files.END).exists():
             report.notes.append(f"{name} is half written: its writer is at work, or was killed")
             break
         leaf = merkle.leaf_hash(found.payload)
@@ -179,7 +180,9 @@ def _ending(path: Path, report: Report) -> None:
     if not end.exists():
         report.notes.append("the log is open, or its process ended without closing it")
     unsigned = report.entries - report.signed
-    if unsigned > 0 and end.exists():
+    if unsigned > 0 and files.read_text(end).startswith("unsigned"):
+        report.notes.append(f"{unsigned} entries were recovered under another key, unsigned")
+    elif unsigned > 0 and end.exists():
         report.damage.append(f"{path.name}: it was closed with {unsigned} entries never signed")
     elif unsigned > 0:
         report.notes.append(f"{unsigned} entries are not under a checkpoint yet")

@@ -258,3 +258,18 @@ async def test_an_entry_with_a_float_is_refused(tmp_path: Path) -> None:
     await log.append(Entry("outcome", "d"))
     await log.aclose()
     assert damage(tmp_path) == ""
+
+
+@pytest.mark.requirement("ledger:recovery")
+async def test_a_dead_log_of_another_key_ends_unsigned_and_is_no_damage(tmp_path: Path) -> None:
+    log = await opened(tmp_path / "live")
+    await a_call(log, "c")
+    shutil.copytree(tmp_path / "live", tmp_path / "dead")
+    await log.aclose()
+    other = Ed25519PrivateKey.generate()
+    fresh = await open_log(tmp_path / "dead", "test", other, Commitments(b"k" * 32))
+    await fresh.aclose()
+
+    first, _ = verify(tmp_path / "dead")
+    assert damage(tmp_path / "dead") == ""
+    assert any("under another key" in note for note in first.notes)
