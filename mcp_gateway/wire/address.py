@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from mcp_gateway.wire.failures import AddressRefused
@@ -103,13 +104,13 @@ def literal(host: str) -> Address | None:
     Raises AddressRefused for an address in a form that only some resolvers take for one:
     2130706433, 0x7f.1, 0177.0.0.1, 127.1, with a final dot or a zone.
     """
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        last = host.removesuffix(".").rpartition(".")[2]
-        if ":" in host or _NUMBER.fullmatch(last):
-            raise AddressRefused(f"{host!r} is an address in no usual form") from None
-        return None
+    with suppress(ValueError):
+        if "%" not in host:
+            return ipaddress.ip_address(host)
+    last = host.removesuffix(".").rpartition(".")[2]
+    if ":" in host or _NUMBER.fullmatch(last):
+        raise AddressRefused(f"{host!r} is an address in no usual form")
+    return None
 
 
 def here(host: str) -> bool:

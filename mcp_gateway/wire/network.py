@@ -1,6 +1,6 @@
 """How the gateway reaches others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Network:
     `loopback` allows this machine.
     """
 
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
     ca: tuple[str, ...] = ()
     certificate: str = ""
     key: str = ""
