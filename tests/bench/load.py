@@ -44,7 +44,7 @@ class Caller(asyncio.Protocol):
         body = b"".join(self.body)
         self.body = []
         if self.parser.get_status_code() != 200:
-            body = b""
+            body = b"HTTP %d: %b" % (self.parser.get_status_code(), body[:200])
         self.parser = httptools.HttpResponseParser(self)
         if self.waiter:
             self.waiter.set_result(body)
