@@ -139,11 +139,15 @@ class PolicySection(Section):
     suites: list[str] = []
 
 
-class GuardSection(Section):
-    """A profile: what is done about what the rules find, by label."""
+Label = Literal["hidden_unicode", "role_marker", "credential"]
+Action = Literal["observe", "deny"]
 
-    arguments: dict[str, Literal["observe", "deny"]] = {}
-    result: dict[str, Literal["observe", "deny"]] = {}
+
+class GuardSection(Section):
+    """A profile: what is done about what the rules find, by label. Unknown labels are refused."""
+
+    arguments: dict[Label, Action] = {}
+    result: dict[Label, Action] = {}
     timeout: float = Field(default=1.0, gt=0)
     on_error: Literal["deny", "allow"] = "deny"
 
