@@ -3,6 +3,7 @@
 import asyncio
 import re
 import select
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol, cast
 
@@ -246,12 +247,27 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The one good end of an answer without a length: a lost connection might cut it short."""
         self._ended = True
-        if self._answer and not self._answer.failure:
+        if self._answer and not self._answer.failure and self._said_farewell():
             try:
                 self._answer.end()
             except HttpFailed as failure:
                 self._answer.failure = failure
             self._wake()
+
+    def _said_farewell(self) -> bool:
+        """Whether TLS, where there is some, ended with its own close_notify (RFC 9112, 9.8).
+
+        uvloop calls `eof_received` for nothing less; asyncio for a bare end of the TCP stream.
+        """
+        secured = self._transport and self._transport.get_extra_info("ssl_object")
+        if not secured:
+            return True
+        try:
+            return bool(secured.read(1) == b"")
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's own
         self.fail(HttpFailed("the connection was lost before the answer was whole", sent=True))
