@@ -1,6 +1,6 @@
 """Call: everything that crosses the boundary, from the edge to the ledger."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ from mcp_gateway.core.approval import NOT_ASKED, Approval
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.decision import UNDECIDED, Decision, Obligation, Side
-from mcp_gateway.core.entry import UNWRITTEN, Receipt
+from mcp_gateway.core.entry import NOTHING, UNWRITTEN, Common, Receipt
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.core.target import NOWHERE, Target
@@ -53,7 +53,7 @@ class Call:
     receipt: Receipt = UNWRITTEN
     """Where the outcome stands; set by `record` when the call has ended."""
 
-    described: Mapping[str, Any] = field(default_factory=dict)
+    described: Common = NOTHING
     """What the intent said in clear, for the outcome to say again."""
     attempts: int = 0
     discharged: set[Obligation] = field(default_factory=set[Obligation])
@@ -64,8 +64,10 @@ class Call:
 
     def outstanding(self, side: Side) -> frozenset[Obligation]:
         """What is owed on this side, and no stage has discharged yet."""
-        owed = self.snapshot.owed(self.target.server) | self.decision.obligations
-        return frozenset(o for o in owed - self.discharged if o.side == side)
+        owed = self.snapshot.owed_on(side, self.target.server)
+        if self.decision.obligations:
+            owed = owed.union(o for o in self.decision.obligations if o.side == side)
+        return owed - self.discharged
 
 
 Next = Callable[[Call], Awaitable[Result]]

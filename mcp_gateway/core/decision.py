@@ -1,5 +1,6 @@
 """Decision and Obligation: the policy's answer, and what it makes the gateway owe."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -46,6 +47,14 @@ class Decision:
     @property
     def allowed(self) -> bool:
         return self.effect is Effect.ALLOW
+
+
+def by_side(obligations: Iterable[Obligation]) -> Mapping[Side, frozenset[Obligation]]:
+    """The obligations, parted."""
+    parted: dict[Side, set[Obligation]] = {"request": set(), "result": set()}
+    for obligation in obligations:
+        parted[obligation.side].add(obligation)
+    return {side: frozenset(found) for side, found in parted.items()}
 
 
 UNDECIDED: Final = Decision(Effect.DENY, rule="", reason="undecided")

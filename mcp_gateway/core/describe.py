@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import UnknownTarget
 from mcp_gateway.core.target import Kind, Target
 
@@ -15,6 +16,7 @@ _WORDS: Final[Mapping[str, Kind]] = {
     "operations/call": "operation",
 }
 _LONGEST: Final = 200
+_MOST_REMEMBERED: Final = 10_000
 
 
 def asked_for(call: Call) -> str:
@@ -61,8 +63,37 @@ def _hint(call: Call) -> str:
     return ""
 
 
+def common(call: Call) -> Common:
+    """What this call's entries say in clear like those of all calls of its kind.
+
+    Remembered on the snapshot, and made anew for another decision.
+    """
+    remembered = call.snapshot.described
+    key = (call.principal, call.target, call.method, call.endpoint, call.client)
+    known = remembered.get(key)
+    if known is not None and known[0] is call.decision:
+        return known[1]
+    made = Common(clear(call))
+    if len(remembered) >= _MOST_REMEMBERED:
+        remembered.clear()
+    remembered[key] = (call.decision, made)
+    return made
+
+
+def own(call: Call) -> dict[str, Any]:
+    """What an entry says in clear of this call alone."""
+    body: dict[str, Any] = {"bytes_in": len(call.params)}
+    if call.trace:
+        body["trace"] = call.trace
+    if call.parent:
+        body["parent"] = call.parent
+    if call.credential.reference:
+        body["credential"] = call.credential.reference
+    return body
+
+
 def clear(call: Call) -> dict[str, Any]:
-    """What every entry about a call says in clear.
+    """Who called what, and what was decided by which rules.
 
     A resource is named by its scheme alone: its URI enters as a commitment.
     """
@@ -88,8 +119,5 @@ def clear(call: Call) -> dict[str, Any]:
         "snapshot": call.snapshot.digest,
         "generation": call.snapshot.generation,
         "endpoint": call.endpoint,
-        "trace": call.trace,
-        "parent": call.parent,
-        "bytes_in": len(call.params),
     }
     return {key: value for key, value in body.items() if value not in ("", [])}

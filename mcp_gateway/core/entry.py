@@ -5,12 +5,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 
+@dataclass(slots=True, eq=False)
+class Common:
+    """What many entries say alike, in clear. `encoded` is the ledger's, which makes it once."""
+
+    fields: Mapping[str, Any]
+    encoded: bytes = b""
+
+
+NOTHING: Final = Common({})
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the ledger, before the ledger gives it a time, a log and an index.
 
     `kind` is "intent", "outcome", "abandoned" or the name of an event ("spawn", "key.reset").
-    `body` enters in clear and holds strings, integers, booleans, lists and maps only.
+    `body` and `common` enter in clear, have no name in common, and hold strings, integers,
+    booleans, lists and maps only.
     `content` (path to bytes) never enters: only its commitments do, keyed for `subject`.
     """
 
@@ -19,6 +31,7 @@ class Entry:
     subject: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     content: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    common: Common = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from mcp_gateway.core.credential import NO_GRANT, Grant
-from mcp_gateway.core.decision import NEVER, STANDING, Obligation
+from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
+from mcp_gateway.core.entry import Common
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition, Kind, Target
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 GATEWAY: Final = "gateway"
 """The upstream that is the gateway itself: its tools, listings, skills and operations."""
+
+Described = tuple[Principal, Target, str, str, str]
+"""Principal, target, method, endpoint and client of a call."""
+_NOBODY: Final = by_side(STANDING | NEVER)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Upstream:
     def owed(self) -> frozenset[Obligation]:
         guards = (Obligation("guard", self.guard), Obligation("guard", self.guard, "result"))
         return STANDING.union(guards, self.obligations)
+
+    @cached_property
+    def owed_on(self) -> Mapping[Side, frozenset[Obligation]]:
+        return by_side(self.owed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +89,20 @@ class Snapshot:
     policy: "Policy"
     keyring: Keyring = Keyring()
     held: Mapping[str, str] = field(default_factory=dict)
+    described: dict[Described, tuple[Decision, Common]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What entries say alike, remembered for as long as the snapshot is in force."""
 
     def owed(self, server: str) -> frozenset[Obligation]:
         """What every call to this server owes; for an unknown one, what nobody can discharge."""
         upstream = self.upstreams.get(server)
         return upstream.owed if upstream else STANDING | NEVER
+
+    def owed_on(self, side: Side, server: str) -> frozenset[Obligation]:
+        """The part of `owed` that is owed on one side."""
+        upstream = self.upstreams.get(server)
+        return upstream.owed_on[side] if upstream else _NOBODY[side]
 
     def connector(self, target: Target) -> "Connector":
         """Who answers: listings are the gateway's own, whichever server they are of.

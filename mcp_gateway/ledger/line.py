@@ -1,9 +1,9 @@
-"""What an entry is as bytes: canonical JSON, whole numbers only, and never too large."""
+"""What an entry is as bytes: compact JSON, whole numbers only, and never too large."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.entry import Common, Entry
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.frame import LARGEST
 from mcp_gateway.wire import jsonrpc
@@ -11,6 +11,9 @@ from mcp_gateway.wire import jsonrpc
 SCHEMA: Final = 1
 LONGEST_TEXT: Final = 400
 """Characters that a text keeps in an entry that would not fit."""
+OWN: Final = frozenset({"v", "log", "index", "time", "kind", "call", "commit", "cut"})
+"""The names that the ledger itself gives; no body has them."""
+_EXACT: Final = frozenset({str, int, bool})
 
 
 def line(entry: Entry, log: str, index: int, micros: int, commitments: Commitments) -> bytes:
@@ -18,9 +21,9 @@ def line(entry: Entry, log: str, index: int, micros: int, commitments: Commitmen
 
     What does not fit the format is shortened and says so (`"cut": true`), so that nobody can
     keep a call out of the ledger by making it large. Raises TypeError for a float, and
-    ValueError when even the shortened entry does not fit.
+    ValueError for a name that would stand twice and when even the shortened entry does not fit.
     """
-    _check(entry.body.values())
+    common = entry.common.encoded or _encoded(entry.common)
     own: dict[str, Any] = {
         "v": SCHEMA,
         "log": log,
@@ -30,18 +33,35 @@ def line(entry: Entry, log: str, index: int, micros: int, commitments: Commitmen
     }
     if entry.call:
         own["call"] = entry.call
+    _check(entry)
+    own |= entry.body
     if entry.content:
         own["commit"] = commitments.of(entry.subject, entry.call, entry.kind, entry.content)
-    whole = jsonrpc.canonical({**entry.body, **own})
+    whole = _joined(own, common)
     return whole if len(whole) <= LARGEST else _shortened(entry, own)
+
+
+def _encoded(common: Common) -> bytes:
+    """The members of the object, without its braces. Made once."""
+    _exact(common.fields.values())
+    if not OWN.isdisjoint(common.fields):
+        raise ValueError("a name of the ledger's own stands in what is common")
+    common.encoded = jsonrpc.encode(common.fields)[1:-1]
+    return common.encoded
+
+
+def _joined(own: Mapping[str, Any], common: bytes) -> bytes:
+    encoded = jsonrpc.encode(own)
+    return b"%b,%b}" % (encoded[:-1], common) if common else encoded
 
 
 def _shortened(entry: Entry, own: dict[str, Any]) -> bytes:
     """Texts are cut, lists and maps left out; of the commitments the whole contents' stay."""
-    body = {key: _cut(value) for key, value in entry.body.items()}
+    clear = {**entry.common.fields, **entry.body}
+    cut = {**own, **{key: _cut(value) for key, value in clear.items()}, "cut": True}
     if "commit" in own:
-        own["commit"] = {path: own["commit"][path] for path in entry.content}
-    made = jsonrpc.canonical({**body, **own, "cut": True})
+        cut["commit"] = {path: own["commit"][path] for path in entry.content}
+    made = jsonrpc.encode(cut)
     if len(made) > LARGEST:
         raise ValueError(f"an entry of {len(made)} bytes does not fit {LARGEST}")
     return made
@@ -53,12 +73,20 @@ def _cut(value: Any) -> Any:
     return value if isinstance(value, int) else f"{len(value)} left out"
 
 
-def _check(values: Iterable[Any]) -> None:
+def _check(entry: Entry) -> None:
+    _exact(entry.body.values())
+    if not (OWN.isdisjoint(entry.body) and entry.common.fields.keys().isdisjoint(entry.body)):
+        raise ValueError("an entry would say one name twice")
+
+
+def _exact(values: Iterable[Any]) -> None:
     """Two readers print one float differently, and then its hash no longer is the entry's."""
     for value in values:
+        if type(value) in _EXACT:
+            continue
         if isinstance(value, float):
             raise TypeError("an entry holds whole numbers only")
         if isinstance(value, Mapping):
-            _check(value.values())
+            _exact(value.values())
         elif isinstance(value, (list, tuple)):
-            _check(value)
+            _exact(value)

@@ -26,7 +26,7 @@ class Forward:
         if not call.approval.covers(call.outgoing):
             raise Forbidden("the call changed after it was approved")
         if call.intent is UNWRITTEN:
-            call.described = describe.clear(call)
+            call.described = describe.common(call)
             call.intent = await self._ledger.append(intent_of(call))
         call.attempts += 1
         return await call.snapshot.connector(call.target).send(call)
@@ -34,7 +34,6 @@ class Forward:
 
 def intent_of(call: Call) -> Entry:
     """What is on disk before a byte leaves."""
-    body = dict(call.described)
-    if call.credential.reference:
-        body["credential"] = call.credential.reference
-    return Entry("intent", call.id, call.principal.identity, body, {"params": call.outgoing.raw})
+    content = {"params": call.outgoing.raw}
+    body = describe.own(call)
+    return Entry("intent", call.id, call.principal.identity, body, content, call.described)

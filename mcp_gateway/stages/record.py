@@ -10,7 +10,7 @@ from mcp_gateway.core import describe, ports
 from mcp_gateway.core.body import EMPTY, Body, Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.decision import RECORD
-from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.entry import UNWRITTEN, Entry
 from mcp_gateway.core.errors import Forbidden, Refusal
 
 CANCELLED_BOUND: Final = 5.0
@@ -89,19 +89,17 @@ def _is_error(result: Result) -> bool:
 
 
 def _outcome(call: Call, outcome: str, seconds: float, result: Body) -> Entry:
-    body = {
-        **(call.described or describe.clear(call)),
-        "outcome": outcome,
-        "micros": int(seconds * 1e6),
-        "attempts": call.attempts,
-        "bytes_out": len(result) if result is not EMPTY else 0,
-    }
-    if call.intent.index >= 0:
-        body["intent"] = call.intent.index
-    if call.credential.reference:
-        body["credential"] = call.credential.reference
+    body = describe.own(call)
+    body["outcome"] = outcome
+    body["micros"] = int(seconds * 1e6)
+    body["attempts"] = call.attempts
+    body["bytes_out"] = len(result) if result is not EMPTY else 0
     body |= call.facts
     content = {"result": result.raw} if result is not EMPTY else {}
-    if call.intent.index < 0:
+    if call.intent is UNWRITTEN:
+        described = describe.common(call)
         content["params"] = call.params.raw
-    return Entry("outcome", call.id, call.principal.identity, body, content)
+    else:
+        described = call.described
+        body["intent"] = call.intent.index
+    return Entry("outcome", call.id, call.principal.identity, body, content, described)

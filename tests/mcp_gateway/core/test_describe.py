@@ -1,6 +1,7 @@
 import pytest
 
 from mcp_gateway.core import describe
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc
 from tests.support.calls import DELETE, call, resolved, snapshot
@@ -20,7 +21,7 @@ def test_an_entry_says_who_called_what_and_which_rule_decided() -> None:
     assert (said["issuer"], said["subject"], said["tenant"]) == ("local", "alice", "acme")
     assert (said["effect"], said["rule"], said["roles"]) == ("deny", "no-delete", ["dev"])
     assert (said["snapshot"], said["generation"]) == ("sha256:snapshot", 7)
-    assert (said["endpoint"], said["trace"]) == ("github", "00-aa-bb-01")
+    assert said["endpoint"] == "github"
     assert (said["policy"], said["runtime"]) == ("sha256:policy", "claude-code/2")
 
 
@@ -38,10 +39,36 @@ def test_a_resource_is_said_by_its_scheme_alone() -> None:
 
 
 def test_an_entry_holds_no_empty_fields_and_nothing_but_plain_json() -> None:
-    said = describe.clear(call())
+    said = describe.clear(call()) | describe.own(call())
     assert "" not in said.values()
     assert [] not in said.values()
     assert jsonrpc.decode(jsonrpc.canonical(said)) == said
+
+
+def test_what_is_of_one_call_alone_is_said_apart() -> None:
+    one = call(trace="00-aa-bb-01", parent="c-0")
+    one.credential = Credential("static:github", (("authorization", "hush"),))
+
+    said = describe.own(one)
+
+    assert said == {
+        "bytes_in": len(one.params),
+        "trace": "00-aa-bb-01",
+        "parent": "c-0",
+        "credential": "static:github",
+    }
+    assert not said.keys() & describe.clear(one).keys()
+
+
+def test_what_is_common_is_made_once_and_anew_for_another_decision() -> None:
+    world = snapshot()
+    one, two = resolved(snapshot=world), resolved(snapshot=world)
+    made = describe.common(one)
+
+    assert describe.common(two) is made
+    two.decision = DENIED
+    assert describe.common(two).fields["effect"] == "deny"
+    assert describe.common(resolved(snapshot=snapshot())) is not made
 
 
 @pytest.mark.parametrize(
