@@ -75,7 +75,7 @@ class Log:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         files.write_whole(folder / files.PUBLIC_KEY, verifier_line(origin, key) + "\n")
-        self._writer = Writer(folder, segment_size)
+        self._writer = Writer(folder, segment_size, synchronous=not self._written)
         self._frontier = merkle.Frontier()
         self._durable = merkle.Frontier()
         self._signed = -1
@@ -122,9 +122,14 @@ class Log:
         self._batch.append(framed)
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting.append((future, index))
-        if not self._flushing:
-            self._flush()
+        if not (self._due or self._flushing):
+            self._flush_next()
         return future
+
+    def _flush_next(self) -> None:
+        """Flushes when whatever else can run now has run: its entries share the flush."""
+        self._due = True
+        self._loop.call_soon(self._flush)
 
     def _hand_over(self, framed: bytes) -> None:
         """Durability `written`: no thread is waited for."""
@@ -183,7 +188,7 @@ class Log:
             if not future.done():
                 future.set_result(Receipt(self.origin, index))
         if self._batch:
-            self._flush()
+            self._flush_next()
         elif self._leaves:
             self._flush_soon()
 

@@ -1,5 +1,6 @@
-"""The writer: one thread that writes and flushes batches, the next while the last one runs."""
+"""The writer: one thread that makes batches durable, the next while the last one runs."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -14,11 +15,14 @@ from mcp_gateway.ledger.files import (
     SEGMENT_SIZE,
     Segment,
     segment_path,
+    sync_data,
     write_all,
 )
 
 Done = Callable[[OSError | None], None]
 STOP: Final = None
+MOST_UNHASHED: Final = 64 * 1024
+"""Bytes of hashes that wait for the next checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,29 @@ class Job:
 class Writer:
     """Owns the segments. Jobs are done in order; after a failure every one of them fails.
 
-    A failed flush is never tried again: the kernel may have dropped the pages and would report
-    success the next time. Hashes are written after the flush, so that they never say more than
-    is on disk.
+    With `synchronous` jobs bring the frames, and each is on disk when its write returns; else
+    the caller hands frames over by `write`, and jobs flush them. A failed flush is never tried
+    again: the kernel may have dropped the pages and would report success the next time. Hashes
+    are written by a job after the one that made their entries durable, so that they never say
+    more than is on disk.
     """
 
-    def __init__(self, log: Path, segment_size: int = SEGMENT_SIZE) -> None:
+    def __init__(
+        self, log: Path, segment_size: int = SEGMENT_SIZE, *, synchronous: bool = True
+    ) -> None:
         self._log = log
         self._segment_size = segment_size
+        self._synchronous = synchronous
         self._number = 0
         self._offset = 0
         # The last one is written to. Only the thread takes segments out, and never the last.
-        self._segments = [Segment(segment_path(log, 0), segment_size)]
+        self._segments = [self._made(0)]
+        self._spare: Segment | None = None
+        self._rolling = threading.Lock()
         self._hashes = os.open(log / HASHES, os.O_WRONLY | os.O_CREAT, PRIVATE)
         self._hashed = 0
+        self._unhashed = b""
+        self._hashing = threading.Lock()
         self._failed: OSError | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -67,8 +80,9 @@ class Writer:
         self._put(framed)
 
     def sync_hashes(self) -> None:
-        """Raises OSError."""
-        os.fdatasync(self._hashes)
+        """Makes the hashes of everything that is on disk durable. Raises OSError."""
+        self._write_hashes()
+        sync_data(self._hashes)
 
     def stop(self, timeout: float = 10.0) -> bool:
         """Does what was submitted, then ends the thread. False if it does not end in time."""
@@ -84,13 +98,22 @@ class Writer:
                 except OSError as error:
                     self._failed = error
             job.done(self._failed)
+            self._prepare()
         self._close()
 
     def _do(self, job: Job) -> None:
         self._write(job.data, job.sizes)
         self._flush()
-        write_all(self._hashes, job.hashes, self._hashed)
-        self._hashed += len(job.hashes)
+        with self._hashing:
+            self._unhashed += job.hashes
+        if len(self._unhashed) > MOST_UNHASHED:
+            self._write_hashes()
+
+    def _write_hashes(self) -> None:
+        with self._hashing:
+            write_all(self._hashes, self._unhashed, self._hashed)
+            self._hashed += len(self._unhashed)
+            self._unhashed = b""
 
     def _write(self, data: bytes, sizes: tuple[int, ...]) -> None:
         start = end = 0
@@ -100,7 +123,8 @@ class Writer:
                 self._roll()
                 start = end
             end += size
-        self._put(data[start:end])
+        if end > start:
+            self._put(data[start:end])
 
     def _put(self, data: bytes) -> None:
         self._segments[-1].write(self._offset, data)
@@ -114,14 +138,30 @@ class Writer:
             self._segments.remove(segment)
             segment.close()
 
+    def _prepare(self) -> None:
+        """Fills the next segment with zeros ahead of time, so that no call waits for that.
+
+        Where there is no room for one yet, it is made when it is needed, or fails then.
+        """
+        with self._rolling, contextlib.suppress(OSError):
+            if self._spare is None and self._offset > self._segment_size // 2:
+                self._spare = self._made(self._number + 1)
+
     def _roll(self) -> None:
-        fresh = Segment(segment_path(self._log, self._number + 1), self._segment_size)
-        self._segments.append(fresh)
-        self._number += 1
-        self._offset = 0
+        with self._rolling:
+            fresh, self._spare = self._spare or self._made(self._number + 1), None
+            self._segments.append(fresh)
+            self._number += 1
+            self._offset = 0
+
+    def _made(self, number: int) -> Segment:
+        path = segment_path(self._log, number)
+        return Segment(path, self._segment_size, synchronous=self._synchronous)
 
     def _close(self) -> None:
         os.close(self._hashes)
+        if self._spare:
+            self._spare.discard()
         for segment in self._segments:
             last = segment is self._segments[-1] and self._failed is None
             segment.close(self._offset if last else None)

@@ -183,6 +183,7 @@ async def test_hashes_that_cannot_be_kept_refuse_too(
 
     monkeypatch.setattr(writer, "write_all", full)
 
+    log.checkpoint()
     with pytest.raises(Overloaded, match="No space left"):
         await log.append(Entry("intent", "c"))
     await log.aclose()
