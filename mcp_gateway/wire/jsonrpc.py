@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +14,9 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 
+_VERSION: Final = b'"2.0"'
+_REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
+_NO_MEMBER: Final = re.compile(rb"\s*}")
 _STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*"', re.DOTALL)
 _ANY: Final = msgspec.json.Decoder()
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -32,20 +34,7 @@ class Malformed(Exception):
         self.id = id_
 
 
-class _Envelope(msgspec.Struct):
-    jsonrpc: str = ""
-    id: msgspec.Raw = msgspec.Raw(b"")
-    method: str = ""
-    params: msgspec.Raw = msgspec.Raw(b"")
-    result: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
-
-
-_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A request (method and id), a notification (method alone) or a response.
 
     `id`, `result` and `error` are raw JSON, empty when absent.
@@ -101,14 +90,13 @@ def replaced(raw: bytes, changes: Mapping[str, bytes | None]) -> bytes:
 
 def with_meta(raw: bytes, key: str, value: bytes) -> bytes:
     """The object with `key` set in its `_meta`; nothing else is decoded or changed."""
-    if b'"_meta"' in raw or b"\\u" in raw:  # an escaped name is the same name
+    if b'"_meta"' in raw or b"\\" in raw:  # an escaped name is the same name
         meta = members(raw).get("_meta")
         if meta is not None:
             return replaced(raw, {"_meta": replaced(bytes(meta), {key: value})})
     start = raw.index(b"{") + 1
-    rest = raw[start:].lstrip()
-    comma = b"" if rest.startswith(b"}") else b","
-    return b'{"_meta":{%b:%b}%b%b' % (encode(key), value, comma, rest)
+    comma = b"" if _NO_MEMBER.match(raw, start) else b","
+    return b'{"_meta":{%b:%b}%b%b' % (encode(key), value, comma, raw[start:])
 
 
 def parse(raw: bytes) -> Message:
@@ -120,32 +108,40 @@ def parse(raw: bytes) -> Message:
     if raw.lstrip()[:1] == b"[":
         raise Malformed(INVALID_REQUEST, "batches are not accepted: send one message a request")
     try:
-        envelope = _ENVELOPE.decode(raw)
+        top = _MEMBERS.decode(raw)
     except msgspec.ValidationError as error:
         raise Malformed(INVALID_REQUEST, f"not a JSON-RPC 2.0 message: {error}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
-    id_ = bytes(envelope.id)
-    _check(envelope, id_)
-    params = _params(bytes(envelope.params), id_)
-    if envelope.method and not _unique(raw, params):
+    id_ = bytes(top.get("id", b""))
+    method = _checked(top, id_)
+    params = _params(bytes(top.get("params", b"")), id_)
+    if method and not (_compact(raw, top, params) or _unique(raw, top, params)):
         raise Malformed(INVALID_PARAMS, "a name stands twice in one object", id_ or b"null")
-    return Message(
-        id=id_,
-        method=envelope.method,
-        params=params,
-        result=bytes(envelope.result),
-        error=bytes(envelope.error),
-    )
+    return Message(id_, method, params, bytes(top.get("result", b"")), bytes(top.get("error", b"")))
 
 
-def _check(envelope: _Envelope, id_: bytes) -> None:
-    if envelope.jsonrpc != "2.0":
+def _checked(top: Mapping[str, msgspec.Raw], id_: bytes) -> str:
+    """The method, empty in a response."""
+    if bytes(top.get("jsonrpc", b"")) != _VERSION:
         raise Malformed(INVALID_REQUEST, 'a message has "jsonrpc": "2.0"')
     if id_ and id_[:1] not in b'"-0123456789':
         raise Malformed(INVALID_REQUEST, "an id is a string or a number")
-    if not envelope.method and not bytes(envelope.result) and not bytes(envelope.error):
+    if "method" in top:
+        return _text(top["method"], id_)
+    if "result" not in top and "error" not in top:
         raise Malformed(INVALID_REQUEST, "a message has a method, a result or an error", id_)
+    return ""
+
+
+def _text(raw: msgspec.Raw, id_: bytes) -> str:
+    try:
+        method = decode(bytes(raw))
+    except ValueError as error:
+        raise Malformed(PARSE_ERROR, f"not JSON: {error}", id_ or b"null") from None
+    if not isinstance(method, str) or not method:
+        raise Malformed(INVALID_REQUEST, "a method is a text that is not empty", id_ or b"null")
+    return method
 
 
 def _params(raw: bytes, id_: bytes) -> Body:
@@ -160,9 +156,16 @@ def _params(raw: bytes, id_: bytes) -> Body:
     return Body(raw, decode=decode, view=view)
 
 
-def _unique(raw: bytes, params: Body) -> bool:
+def _compact(raw: bytes, top: Mapping[str, msgspec.Raw], params: Body) -> bool:
+    """Whether the message is what it reads as, written compactly: then no name stands twice.
+
+    Most runtimes write so, and comparing is far cheaper than counting names.
+    """
+    return top.keys() <= _REQUEST and encode(top) == raw and encode(params.view()) == params.raw
+
+
+def _unique(raw: bytes, top: Mapping[str, msgspec.Raw], params: Body) -> bool:
     """Whether no object of the message, the envelope's own included, has a name twice."""
-    top = members(raw)
     inner = sum(_colons(bytes(value)) for name, value in top.items() if name != "params")
     return _colons(raw) == len(top) + _names(params.view()) + inner
 
