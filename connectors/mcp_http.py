@@ -72,12 +72,11 @@ class McpHttp:
         return await discovery.listed(self._name, lambda m, p: self._ask(m, p, credential))
 
     async def send(self, call: Call) -> Result:
-        await self._opened(call.credential)
-        raw = requests.outgoing(call)
+        if not self._era:
+            await self._opened(call.credential)
         id_ = b"%d" % next(self._ids)
-        message = self._message(call, id_, raw)
         try:
-            return await self._exchange(call.method, id_, message, call.credential, call)
+            return await self._exchange(call, id_)
         except asyncio.CancelledError:
             await self._cancel(id_, call.credential)
             raise
@@ -88,22 +87,23 @@ class McpHttp:
 
     # one request
 
-    def _message(self, call: Call, id_: bytes, raw: bytes) -> bytes:
-        stamp = requests.with_modern_meta if self._era == "modern" else requests.with_legacy_meta
-        return jsonrpc.request(id_, call.method, stamp(call, raw))
+    def _message(self, call: Call, id_: bytes) -> bytes:
+        modern_ = self._era == "modern"
+        params = requests.modern_params(call) if modern_ else requests.legacy_params(call)
+        return jsonrpc.request(id_, call.method, params)
 
-    async def _exchange(
-        self, method: str, id_: bytes, message: bytes, credential: Credential, call: Call
-    ) -> Result:
-        name = requests.mirrored(call)
-        response = await self._post(method, name, message, credential)
+    async def _exchange(self, call: Call, id_: bytes) -> Result:
+        method, credential, name = call.method, call.credential, requests.mirrored(call)
+        response = await self._post(method, name, self._message(call, id_), credential)
         if response.status == SESSION_GONE and self._era == "legacy" and self._session:
             self._era = ""
             await self._opened(credential)
-            response = await self._post(
-                method, name, self._message(call, id_, requests.outgoing(call)), credential
-            )
-        return self._result(method, await self._answer(response, id_, call.notify))
+            response = await self._post(method, name, self._message(call, id_), credential)
+        if response.streaming:
+            answer = await self._streamed(response, id_, call.notify)
+        else:
+            answer = self._whole(response, id_)
+        return self._result(method, answer)
 
     def _result(self, method: str, answer: jsonrpc.Message) -> Result:
         raw, failed = requests.answered(answer, self._name)
@@ -114,8 +114,7 @@ class McpHttp:
     async def _post(
         self, method: str, name: str, message: bytes, credential: Credential
     ) -> Response:
-        headers = self._headers(method, name)
-        headers += credential.headers
+        headers = [*self._headers(method, name), *credential.headers]
         try:
             response = await self._services.http.request(
                 "POST", self._url, headers, message, timeout=self._config.timeout
@@ -140,6 +139,9 @@ class McpHttp:
         """The message that answers, whatever the status: an error has its code in the body."""
         if response.streaming:
             return await self._streamed(response, id_, notify)
+        return self._whole(response, id_)
+
+    def _whole(self, response: Response, id_: bytes) -> jsonrpc.Message:
         try:
             message = jsonrpc.parse(response.body)
         except jsonrpc.Malformed:

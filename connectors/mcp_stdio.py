@@ -71,7 +71,7 @@ class McpStdio:
 
     async def send(self, call: Call) -> Result:
         pipe = await self._running()
-        raw = requests.with_legacy_meta(call, requests.outgoing(call))
+        raw = requests.legacy_params(call)
         answer = await pipe.ask(call.method, raw, self._config.timeout, call.notify)
         payload, failed = requests.answered(answer, self._name)
         if not failed:

@@ -1,5 +1,6 @@
 """What leaves for an MCP upstream: the caller's parameters under the upstream's own names."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -11,18 +12,52 @@ from mcp_gateway.wire import jsonrpc, modern, trace
 CLIENT: Final = b'{"name":"mcp-gateway","version":"0.1.0"}'
 RELAYED_EXTENSIONS: Final = ("io.modelcontextprotocol/ui",)
 """Extensions that are data alone: they pass without the gateway having to answer anything."""
-EMPTY_META: Final = b"{}"
+_CLIENT: Final = msgspec.Raw(CLIENT)
+_REVISION: Final = msgspec.Raw(jsonrpc.encode(modern.REVISION))
+_NO_CAPABILITIES: Final = msgspec.Raw(b"{}")
+_MODERN_ONLY: Final = frozenset(
+    {modern.META_VERSION, modern.META_CAPABILITIES, modern.META_CLIENT, modern.META_LOG_LEVEL}
+)
 
 
-def outgoing(call: Call) -> bytes:
-    """`call.outgoing` with the upstream's name in it; everything else stays byte-exact."""
-    raw = call.outgoing.raw
+def modern_params(call: Call) -> bytes:
+    """What leaves for a 2026-07-28 upstream: its own name, and what each request must say.
+
+    Everything else is `call.outgoing`, member by member. Of the caller's capabilities only those
+    are declared that the gateway relays.
+    """
+    found = _renamed(call)
+    meta = _meta(found)
+    meta[modern.META_VERSION] = _REVISION
+    meta[modern.META_CAPABILITIES] = _capabilities(meta.get(modern.META_CAPABILITIES))
+    meta[modern.META_CLIENT] = _CLIENT
+    if call.trace:
+        meta["traceparent"] = _traced(call)
+    found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
+    return jsonrpc.encode(found)
+
+
+def legacy_params(call: Call) -> bytes:
+    """What leaves for an upstream of the initialize era, without what only 2026-07-28 knows."""
+    found = _renamed(call)
+    meta = {name: value for name, value in _meta(found).items() if name not in _MODERN_ONLY}
+    if call.trace:
+        meta["traceparent"] = _traced(call)
+    found.pop("_meta", None)
+    if meta:
+        found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
+    return jsonrpc.encode(found)
+
+
+def _renamed(call: Call) -> dict[str, msgspec.Raw]:
+    """The members of the parameters, with the upstream's own name among them."""
+    found = jsonrpc.members(call.outgoing.raw)
     if call.method == "completion/complete" and call.target.kind == "prompt":
-        ref = jsonrpc.encode({"type": "ref/prompt", "name": call.target.name})
-        return jsonrpc.replaced(raw, {"ref": ref})
-    if call.target.kind in ("tool", "prompt"):
-        return jsonrpc.replaced(raw, {"name": jsonrpc.encode(call.target.name)})
-    return raw
+        ref = {"type": "ref/prompt", "name": call.target.name}
+        found["ref"] = msgspec.Raw(jsonrpc.encode(ref))
+    elif call.target.kind in ("tool", "prompt"):
+        found["name"] = msgspec.Raw(jsonrpc.encode(call.target.name))
+    return found
 
 
 def mirrored(call: Call) -> str:
@@ -38,65 +73,32 @@ def own_meta() -> bytes:
         {
             modern.META_VERSION: modern.REVISION,
             modern.META_CAPABILITIES: {},
-            modern.META_CLIENT: msgspec.Raw(CLIENT),
+            modern.META_CLIENT: _CLIENT,
         }
     )
 
 
-def with_modern_meta(call: Call, raw: bytes) -> bytes:
-    """Stamps what 2026-07-28 requires on each request, and keeps the rest of `_meta`.
-
-    Of the caller's capabilities only those are declared that the gateway relays.
-    """
-    meta = _meta(raw)
-    stamped = jsonrpc.replaced(
-        meta,
-        {
-            modern.META_VERSION: jsonrpc.encode(modern.REVISION),
-            modern.META_CAPABILITIES: _capabilities(meta),
-            modern.META_CLIENT: CLIENT,
-            **_traced(call),
-        },
-    )
-    return jsonrpc.replaced(raw, {"_meta": stamped})
+def _meta(found: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    meta = found.get("_meta")
+    return {} if meta is None else jsonrpc.members(bytes(meta))
 
 
-def with_legacy_meta(call: Call, raw: bytes) -> bytes:
-    """Takes out of `_meta` what only 2026-07-28 knows, and keeps the rest."""
-    meta = _meta(raw)
-    changes: dict[str, bytes | None] = {
-        modern.META_VERSION: None,
-        modern.META_CAPABILITIES: None,
-        modern.META_CLIENT: None,
-        modern.META_LOG_LEVEL: None,
-        **_traced(call),
-    }
-    cleaned = jsonrpc.replaced(meta, changes)
-    kept = None if cleaned == EMPTY_META else cleaned
-    return jsonrpc.replaced(raw, {"_meta": kept})
+def _traced(call: Call) -> msgspec.Raw:
+    return msgspec.Raw(jsonrpc.encode(trace.child(call.trace)))
 
 
-def _meta(raw: bytes) -> bytes:
-    found = jsonrpc.members(raw).get("_meta")
-    return EMPTY_META if found is None else bytes(found)
-
-
-def _traced(call: Call) -> dict[str, bytes | None]:
-    if not call.trace:
-        return {}
-    return {"traceparent": jsonrpc.encode(trace.child(call.trace))}
-
-
-def _capabilities(meta: bytes) -> bytes:
-    declared = jsonrpc.members(meta).get(modern.META_CAPABILITIES)
-    if declared is None:
-        return b"{}"
+def _capabilities(declared: msgspec.Raw | None) -> msgspec.Raw:
+    raw = b"" if declared is None else bytes(declared)
+    if b"extensions" not in raw and b"\\" not in raw:
+        return _NO_CAPABILITIES
     try:
-        extensions = jsonrpc.members(jsonrpc.members(bytes(declared))["extensions"])
+        extensions = jsonrpc.members(bytes(jsonrpc.members(raw)["extensions"]))
     except (KeyError, ValueError):
-        return b"{}"
+        return _NO_CAPABILITIES
     relayed = {name: extensions[name] for name in RELAYED_EXTENSIONS if name in extensions}
-    return jsonrpc.encode({"extensions": relayed}) if relayed else b"{}"
+    if not relayed:
+        return _NO_CAPABILITIES
+    return msgspec.Raw(jsonrpc.encode({"extensions": relayed}))
 
 
 def answered(message: jsonrpc.Message, server: str) -> tuple[bytes, bool]:

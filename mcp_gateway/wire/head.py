@@ -8,7 +8,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 METHODS: Final = _WITH_BODY | {"GET", "HEAD", "DELETE", "OPTIONS"}
-_REMEMBERED: Final = 256
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 256
 
 RESERVED: Final = frozenset(
     {
@@ -30,10 +31,10 @@ RESERVED: Final = frozenset(
 
 
 class Heads:
-    """Makes request heads, and remembers which header names are good."""
+    """Makes request heads, and remembers the headers that it found good."""
 
     def __init__(self) -> None:
-        self._names: dict[str, bytes] = {}
+        self._known: dict[tuple[str, str], bytes] = {}
 
     def head(
         self, method: str, line: bytes, headers: Sequence[tuple[str, str]], length: int
@@ -45,25 +46,25 @@ class Heads:
         """
         if method not in METHODS:
             raise ValueError(f"{method!r} is no method that the client sends")
-        names = self._names
+        known = self._known
         parts = [method.encode(), b" ", line]
-        for name, value in headers:
-            parts.append(names.get(name) or self._checked(name))
-            parts.append(encoded(name, value))
+        parts += [known.get(header) or self._checked(*header) for header in headers]
         if length or method in _WITH_BODY:
             parts.append(b"\r\ncontent-length: %d" % length)
         parts.append(b"\r\n\r\n")
         return b"".join(parts)
 
-    def _checked(self, name: str) -> bytes:
+    def _checked(self, name: str, value: str) -> bytes:
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"the header name {name!r} holds characters that no name has")
         if name.lower() in RESERVED:
             raise ValueError(f"the header {name!r} is not the caller's to set")
-        start = f"\r\n{name}: ".encode()
-        if len(self._names) < _REMEMBERED:
-            self._names[name] = start
-        return start
+        whole = f"\r\n{name}: ".encode() + encoded(name, value)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        if len(value) <= _LONGEST:
+            self._known[name, value] = whole
+        return whole
 
 
 def encoded(name: str, value: str) -> bytes:

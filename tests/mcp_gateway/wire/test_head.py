@@ -77,9 +77,19 @@ def test_a_head_has_as_many_lines_as_it_was_given(headers: list[tuple[str, str]]
     assert not any(b"\r" in line or b"\n" in line or b"\x00" in line for line in lines)
 
 
-def test_names_are_remembered_within_bounds() -> None:
+def test_headers_are_remembered_within_bounds() -> None:
     heads = Heads()
-    for number in range(2000):
+    for number in range(3000):
         assert b"x%d: y" % number in heads.head("GET", LINE, [(f"x{number}", "y")], 0)
+    heads.head("GET", LINE, [("large", "v" * 1000)], 0)
 
-    assert len(heads._names) <= 256
+    assert len(heads._known) <= 1024
+    assert not any(name == "large" for name, _ in heads._known)
+
+
+def test_a_header_that_was_good_does_not_vouch_for_another_value() -> None:
+    heads = Heads()
+    heads.head("GET", LINE, [("name", "good")], 0)
+
+    with pytest.raises(ValueError, match="holds characters"):
+        heads.head("GET", LINE, [("name", "good\r\nevil: 1")], 0)
