@@ -23,6 +23,7 @@ from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
+from mcp_gateway.edge.joined import JoinedProtocol
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
@@ -256,7 +257,8 @@ def server(parts: Parts) -> uvicorn.Server:
         asgi(parts),
         host=host,
         port=port,
-        http="httptools",
+        http=JoinedProtocol,
+        ws="none",
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -10,7 +10,8 @@ from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
-from mcp_gateway.edge.mcp import Authenticator, new_id
+from mcp_gateway.edge.ids import Ids
+from mcp_gateway.edge.mcp import Authenticator
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.refusals import words
 from mcp_gateway.services.operations import OPERATIONS
@@ -33,6 +34,7 @@ class AdminEdge:
         self._answer = answer
         self._origins = origins
         self._contact = contact
+        self._ids = Ids()
 
     def routes(self) -> Sequence[Route]:
         return [self._route(name) for name in OPERATIONS]
@@ -64,7 +66,7 @@ class AdminEdge:
             raise asgi.HttpError(400, fault.message) from None
         params = b'{"name":%b,"arguments":%b}' % (jsonrpc.encode(name), arguments.raw)
         call = Call(
-            id=new_id(),
+            id=self._ids.new(),
             method="operations/call",
             params=jsonrpc.body(params),
             principal=principal,

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import secrets
-import time
 from typing import Final, Protocol
 
 from mcp_gateway.core.body import Result
@@ -13,10 +11,12 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi, protocol
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Scope, Send
+from mcp_gateway.edge.hangup import Watch
+from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.refusals import Answer, refused, with_receipt
 from mcp_gateway.edge.sessions import Session, Sessions
-from mcp_gateway.edge.stream import HangUp, Stream
+from mcp_gateway.edge.stream import Stream
 from mcp_gateway.wire import jsonrpc, legacy, modern, trace
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class McpEndpoint:
         self._origins = origins
         self._contact = contact
         self._sessions = sessions
+        self.watch = Watch()
+        self.ids = Ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -121,7 +123,7 @@ class McpEndpoint:
         if snapshot is None:
             raise HttpError(403, "this gateway does not serve your tenant")
         return Call(
-            id=new_id(),
+            id=self.ids.new(),
             method=request.message.method,
             params=request.message.params,
             principal=request.principal,
@@ -192,8 +194,8 @@ class Request:
 
     async def _run(self, call: Call, stream: Stream, receive: Receive) -> None:
         """A modern caller that hangs up cancels; a legacy one says so in a notification."""
-        hang_up = HangUp(receive) if self.modern else None
         session, task = self._session, asyncio.current_task()
+        hang_up = self._edge.watch.over(receive, task) if self.modern and task else None
         if session and self.message.id in session.running:
             said = "a request with this id is running in this session"
             await stream.finish(
@@ -286,11 +288,6 @@ class Request:
         else:
             said = self.headers.get(b"user-agent", b"").decode("latin-1")
         return "".join(filter(str.isprintable, said))[:_LONGEST_CLAIM]
-
-
-def new_id() -> str:
-    """Sortable by time, and not to be guessed."""
-    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(8)}"
 
 
 def _endpoint(path: str) -> str:

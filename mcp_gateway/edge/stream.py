@@ -1,16 +1,13 @@
 """One answer on the wire: plain JSON, or an event stream from the first notification on."""
 
-import asyncio
 from collections.abc import MutableMapping
 from typing import Any, Final
 
 from mcp_gateway.core.body import Body
-from mcp_gateway.edge.asgi import Receive, Send, respond
+from mcp_gateway.edge.asgi import Send, respond
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.wire import sse
 
-WATCH_AFTER: Final = 0.05
-"""Seconds after which a call is long enough to be worth watching for a hang-up."""
 _STREAM: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -49,31 +46,3 @@ class Stream:
 
     async def _part(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-
-class HangUp:
-    """Cancels the task of a call whose caller is gone. Costs one timer until the call is long."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._loop = asyncio.get_running_loop()
-        self._call = asyncio.current_task()
-        self._watching: asyncio.Task[None] | None = None
-        self.happened = False
-        self._timer = self._loop.call_later(WATCH_AFTER, self._watch)
-
-    def _watch(self) -> None:
-        # Owned by this object, which the call closes at its end.
-        self._watching = self._loop.create_task(self._wait())
-
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.happened = True
-        if self._call:
-            self._call.cancel()
-
-    def close(self) -> None:
-        self._timer.cancel()
-        if self._watching:
-            self._watching.cancel()
