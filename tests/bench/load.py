@@ -49,6 +49,10 @@ class Caller(asyncio.Protocol):
         if self.waiter:
             self.waiter.set_result(body)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.waiter and not self.waiter.done():
+            self.waiter.set_exception(ConnectionResetError("the connection was lost"))
+
     async def call(self, request: bytes) -> bytes:
         self.waiter = asyncio.get_running_loop().create_future()
         self.transport.write(request)
