@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
@@ -17,6 +18,9 @@ _WORDS: Final[Mapping[str, Kind]] = {
 }
 _LONGEST: Final = 200
 _MOST_REMEMBERED: Final = 10_000
+_ALIKE: Final = 3
+"""Characters with which a name begins like one that it may have been meant for."""
+_MOST_COMPARED: Final = 100
 
 
 def asked_for(call: Call) -> str:
@@ -57,7 +61,10 @@ def _hint(call: Call) -> str:
         return ""
     known = names(call, kind)
     known.pop(name, None)
-    for close in difflib.get_close_matches(name, known, n=3, cutoff=0.7):
+    # Comparing is dear, and whoever asks for unknown names is not limited yet: only a few are.
+    alike = (other for other in known if other[:_ALIKE] == name[:_ALIKE])
+    compared = list(islice(alike, _MOST_COMPARED))
+    for close in difflib.get_close_matches(name, compared, n=3, cutoff=0.7):
         if call.snapshot.policy.prospect(call, known[close]) != "deny":
             return f"; did you mean {close!r}?"
     return ""

@@ -49,7 +49,7 @@ class Caller(asyncio.Protocol):
         if self.waiter:
             self.waiter.set_result(body)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's own
         if self.waiter and not self.waiter.done():
             self.waiter.set_exception(ConnectionResetError("the connection was lost"))
 

@@ -1,3 +1,5 @@
+import difflib
+
 import pytest
 
 from mcp_gateway.core import describe
@@ -43,6 +45,24 @@ def test_an_entry_holds_no_empty_fields_and_nothing_but_plain_json() -> None:
     assert "" not in said.values()
     assert [] not in said.values()
     assert jsonrpc.decode(jsonrpc.canonical(said)) == said
+
+
+def test_an_unknown_name_is_compared_with_a_few_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+    real = difflib.get_close_matches
+
+    def counting(word: str, known: list[str], n: int, cutoff: float) -> list[str]:
+        compared.append(len(known))
+        return real(word, known, n=n, cutoff=cutoff)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    many = [Target("tool", "github", f"tool_{number}") for number in range(3000)]
+    made = call(params={"name": "github__tool_x"}, snapshot=snapshot(targets=many))
+
+    assert "did you mean" in describe.unknown(made).reason
+    assert compared == [100]
 
 
 def test_what_is_of_one_call_alone_is_said_apart() -> None:
