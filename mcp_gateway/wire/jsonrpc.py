@@ -1,7 +1,7 @@
 """The JSON-RPC 2.0 envelope: parsed once, and everything in it kept as it came."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 
+DEEPEST: Final = 256
 _VERSION: Final = b'"2.0"'
 _REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _NO_MEMBER: Final = re.compile(rb"\s*}")
@@ -116,6 +117,8 @@ def parse(raw: bytes) -> Message:
     id_ = bytes(top.get("id", b""))
     method = _checked(top, id_)
     params = _params(bytes(top.get("params", b"")), id_)
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _deep(params.view()):
+        raise Malformed(PARSE_ERROR, f"nested deeper than {DEEPEST} levels", id_ or b"null")
     if method and not (_compact(raw, top, params) or _unique(raw, top, params)):
         raise Malformed(INVALID_PARAMS, "a name stands twice in one object", id_ or b"null")
     return Message(id_, method, params, bytes(top.get("result", b"")), bytes(top.get("error", b"")))
@@ -154,6 +157,21 @@ def _params(raw: bytes, id_: bytes) -> Body:
     if not isinstance(view, dict):
         raise Malformed(INVALID_PARAMS, "params is an object", id_ or b"null")
     return Body(raw, decode=decode, view=view)
+
+
+def _deep(value: Any) -> bool:
+    """Whether it is nested deeper than anybody down the path can walk."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for item in level for inner in _inner(item)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(item: Any) -> Iterable[Any]:
+    held = item.values() if isinstance(item, dict) else item
+    return [inner for inner in held if isinstance(inner, dict | list)]
 
 
 def _compact(raw: bytes, top: Mapping[str, msgspec.Raw], params: Body) -> bool:

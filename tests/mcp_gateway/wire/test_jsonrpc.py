@@ -68,6 +68,22 @@ def test_a_name_that_stands_twice_is_refused(raw: bytes) -> None:
         jsonrpc.parse(raw)
 
 
+@pytest.mark.requirement("edge:one-reading-of-a-call")
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_what_nobody_could_walk_is_refused_before_it_is_a_call(opening: bytes) -> None:
+    def nested(levels: int) -> bytes:
+        closing = b"]" if opening == b"[" else b"}"
+        value = opening * levels + b"1" + closing * levels
+        return jsonrpc.request(b"1", "tools/call", b'{"arguments":%b}' % value)
+
+    flat = jsonrpc.request(b"1", "tools/call", b'{"arguments":[%b]}' % b",".join([b"[1]"] * 999))
+
+    assert jsonrpc.parse(flat).method == "tools/call"
+    assert jsonrpc.parse(nested(jsonrpc.DEEPEST - 1)).method == "tools/call"
+    with pytest.raises(jsonrpc.Malformed, match="nested deeper"):
+        jsonrpc.parse(nested(jsonrpc.DEEPEST))
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
