@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 _ED25519: Final = b"\x01"
 _DASH: Final = "\u2014 "
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _NOTE: Final = re.compile(f"[^\\n]+\\n[0-9]+\\n[^\\n]+\\n\\n(?:{_DASH}[^\\n]+\\n)+")
 
 
@@ -92,9 +93,12 @@ def _signs(encoded: str, text: str, origin: str, public: Ed25519PublicKey) -> bo
 
 def _parse(text: str, origin: str) -> Checkpoint:
     lines = text.split("\n")
-    if len(lines) < 4 or lines[0] != origin or not lines[1].isdecimal():
+    if len(lines) < 4 or lines[0] != origin or not _SIZE.fullmatch(lines[1]):
         raise NoteError("the checkpoint does not have origin, size and root")
-    root = base64.b64decode(lines[2], validate=True)
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+    except ValueError:
+        raise NoteError("the root of the checkpoint is no base64") from None
     if len(root) != hashlib.sha256().digest_size:
         raise NoteError("the root of the checkpoint is no SHA-256")
     return Checkpoint(origin, int(lines[1]), root)
