@@ -1,0 +1,87 @@
+"""What changes at the border between the initialize era and 2026-07-28, and what does not."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_gateway.wire import jsonrpc, legacy
+from mcp_gateway.wire.modern import CACHEABLE
+
+OWN = {"resultType", "ttlMs", "cacheScope"}
+RESULTS = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=4)
+METHODS = st.sampled_from(["tools/call", "prompts/get", *sorted(CACHEABLE)])
+
+
+@pytest.mark.parametrize("revision", legacy.REVISIONS)
+def test_a_revision_that_is_known_is_agreed_on(revision: str) -> None:
+    assert legacy.negotiated(revision) == revision
+
+
+@pytest.mark.parametrize("asked", ["2026-07-28", "1999-01-01", "", None, 7, ["2025-06-18"], {}])
+def test_for_any_other_the_latest_is_offered(asked: Any) -> None:
+    assert legacy.negotiated(asked) == "2025-11-25"
+
+
+def test_initialize_says_who_asks_and_claims_no_capability() -> None:
+    client = b'{"name":"mcp-gateway","version":"0.1.0"}'
+
+    said = json.loads(legacy.initialize_params(client))
+
+    assert said == {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": json.loads(client),
+    }
+    assert (
+        json.loads(legacy.initialize_params(client, "2025-03-26"))["protocolVersion"]
+        != (said["protocolVersion"])
+    )
+
+
+@given(METHODS, RESULTS)
+def test_a_result_crosses_both_ways_and_is_what_it_was(method: str, fields: dict[str, Any]) -> None:
+    raw = json.dumps(fields).encode()
+
+    there = legacy.result_to_modern(method, raw)
+    back = legacy.result_to_legacy(method, there)
+
+    added = OWN if method in CACHEABLE else {"resultType"}
+    assert set(json.loads(there)) == set(fields) | added
+    assert {k: v for k, v in json.loads(there).items() if k in fields} == fields
+    assert json.loads(back) == {k: v for k, v in fields.items() if k not in added}
+
+
+@pytest.mark.parametrize("method", ["tools/list", "resources/read"])
+def test_a_cacheable_result_of_an_older_server_is_private_and_stale_at_once(method: str) -> None:
+    made = json.loads(legacy.result_to_modern(method, b'{"tools":[]}'))
+
+    assert (made["ttlMs"], made["cacheScope"], made["resultType"]) == (0, "private", "complete")
+
+
+def test_what_a_server_says_itself_stays_as_it_said_it() -> None:
+    raw = b'{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}'
+
+    assert legacy.result_to_modern("tools/list", raw) == raw
+    assert legacy.result_to_modern("tools/call", b'{"resultType":"x"}') == b'{"resultType":"x"}'
+
+
+def test_a_result_that_is_no_object_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        legacy.result_to_modern("tools/call", b"[]")
+
+
+def test_a_resource_that_is_not_found_has_the_code_of_each_era() -> None:
+    modern, older = jsonrpc.INVALID_PARAMS, legacy.NOT_FOUND
+    assert legacy.code_to_modern("resources/read", older) == modern
+    assert legacy.code_to_legacy("resources/read", modern) == older
+
+
+@pytest.mark.parametrize(
+    ("method", "code"), [("tools/call", -32602), ("tools/call", -32002), ("resources/read", -32603)]
+)
+def test_every_other_code_is_the_same_in_both(method: str, code: int) -> None:
+    assert legacy.code_to_modern(method, code) == code
+    assert legacy.code_to_legacy(method, code) == code
