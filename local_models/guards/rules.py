@@ -10,6 +10,7 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.call import Call
 
 MOST_FINDINGS: Final = 20
+"""Of one look; more only if more rules fired."""
 
 # A string of raw JSON begins behind a quote, where a pattern of lines does not see a beginning.
 _START: Final = "(?m)^"
@@ -34,8 +35,11 @@ class RulesGuard:
         )
 
     def clears(self, raw: bytes) -> bool:
-        """Without a backslash the JSON holds its text as it is, so one pass over it decides."""
-        return b"\\" not in raw and not self._raw.Match(raw)
+        """Without a backslash the JSON holds its text as it is, so one pass over it decides.
+
+        Bytes that are no UTF-8 are text to some readers, and not the same to all: never cleared.
+        """
+        return b"\\" not in raw and _is_text(raw) and not self._raw.Match(raw)
 
     async def inspect(
         self,
@@ -50,7 +54,23 @@ class RulesGuard:
             for leaf in leaves
             for hit in sorted(self._set.Match(_plain(leaf.text)) or ())
         ]
-        return ports.Verdict(tuple(findings[:MOST_FINDINGS]))
+        return ports.Verdict(tuple(_bounded(findings)))
+
+
+def _bounded(findings: Sequence[ports.Finding]) -> Sequence[ports.Finding]:
+    """The first of every rule, then others: many of what is let pass must hide no other."""
+    first: dict[str, ports.Finding] = {}
+    for finding in findings:
+        first.setdefault(finding.rule, finding)
+    others = [finding for finding in findings if finding is not first[finding.rule]]
+    return [*first.values(), *others[: max(0, MOST_FINDINGS - len(first))]]
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return raw.isascii() or bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local_models.guards import GUARDS
+from local_models.guards.profiles import built_in
 from local_models.guards.rules import MOST_FINDINGS, RulesGuard
+from mcp_gateway.core import ports
 from tests.local_models.contract import check, inspect
 from tests.local_models.guards.test_patterns import HITS, PLAIN
 
@@ -99,6 +101,34 @@ async def test_two_strings_are_not_read_as_one() -> None:
 
 async def test_findings_are_bounded() -> None:
     assert len(await inspect(GUARD, [KEY] * 500)) == MOST_FINDINGS
+
+
+@pytest.mark.requirement("guard:many-findings-hide-no-other")
+@pytest.mark.parametrize("at", [0, 250, 500])
+async def test_many_findings_of_one_rule_hide_none_of_another(at: int) -> None:
+    decoys = ["[INST]"] * 500
+    hidden = "fine\U000e0069\U000e0067\U000e006e"
+
+    found = await inspect(GUARD, [*decoys[:at], hidden, *decoys[at:]])
+
+    assert {f.rule for f in found} == {"inst_tags", "tag_characters"}
+    assert len(found) == MOST_FINDINGS
+    assert built_in(GUARD)["standard"].denied("result", ports.Verdict(tuple(found)))
+
+
+@pytest.mark.requirement("guard:many-findings-hide-no-other")
+async def test_every_rule_that_fires_is_named_however_many_do() -> None:
+    found = await inspect(GUARD, [text for _, _, text in HITS for _ in range(30)])
+
+    assert {f.rule for f in found} == {rule for _, rule, _ in HITS}
+
+
+@pytest.mark.requirement("guard:escapes-hide-nothing")
+@pytest.mark.parametrize(
+    "bytes_", [b"\xff", b"\xc0\xa0", b"\xed\xa0\xbc", b"\xf4\x90\x80\x80", b"\xe2\x80"]
+)
+def test_bytes_that_are_no_text_are_not_cleared_unread(bytes_: bytes) -> None:
+    assert not GUARD.clears(b'{"a":"' + bytes_ + b'"}')
 
 
 def test_plain_text_is_cleared_without_being_decoded() -> None:
