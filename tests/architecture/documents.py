@@ -1,9 +1,10 @@
 """The documents of the repository, taken apart: sections, tables, blocks, inline code, links."""
 
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -32,15 +33,23 @@ class Block:
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Every file that belongs to the project."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    return tuple(ROOT / name for name in listed if (ROOT / name).is_file())
+    """Every file of the project, new ones too; git need not be there."""
+    ignored = [".git", *(ROOT / ".gitignore").read_text("utf-8").split()]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(ROOT):
+        here = Path(folder)
+        folders[:] = [name for name in folders if not _ignored(here / name, ignored)]
+        found += [here / name for name in names if not _ignored(here / name, ignored)]
+    return tuple(sorted(found))
+
+
+def _ignored(path: Path, patterns: list[str]) -> bool:
+    """As git reads the simple patterns: one that begins with a slash is of the root only."""
+    top = path.parent == ROOT
+    return any(
+        fnmatch(path.name, pattern.strip("/")) and (top or not pattern.startswith("/"))
+        for pattern in patterns
+    )
 
 
 def documents() -> list[Path]:
