@@ -12,8 +12,8 @@ from tests.architecture.documents import name_of
 from tests.architecture.sources import Function, functions, sources, tree
 
 VAGUE: Final = frozenset(
-    {"bar", "common", "foo", "helper", "helpers", "manager", "managers", "misc", "stuff"}
-    | {"thing", "things", "util", "utils"}
+    {"bar", "foo", "helper", "helpers", "manager", "managers", "misc", "stuff", "thing", "things"}
+    | {"util", "utils"}
 )
 OF_OTHERS: Final = frozenset({"account", "adapter", "backend", "org"})
 """What elsewhere is called so is a principal, a connector, an upstream and a tenant here."""
