@@ -91,6 +91,18 @@ def test_what_is_common_is_made_once_and_anew_for_another_decision() -> None:
     assert describe.common(resolved(snapshot=snapshot())) is not made
 
 
+def test_what_is_common_is_remembered_for_a_bounded_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(describe, "_MOST_REMEMBERED", 2)
+    world = snapshot()
+    for number in range(5):
+        made = describe.common(resolved(snapshot=world, client=f"runtime/{number}"))
+        assert made.fields["runtime"] == f"runtime/{number}"
+
+    assert len(world.described) <= 2
+
+
 @pytest.mark.parametrize(
     ("method", "params", "name"),
     [

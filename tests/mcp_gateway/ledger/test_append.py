@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,42 @@ from tests.mcp_gateway.ledger.logs import (
 either = pytest.mark.parametrize("durability", BOTH)
 
 
+class Disk:
+    """A disk that can be made to answer the writer's thread no more."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
+        self._loop = threading.current_thread()
+
+    def slowed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def waiting(*arguments: Any) -> Any:
+            if threading.current_thread() is not self._loop and not self.answers.is_set():
+                self.asked.set()
+                assert self.answers.wait(30), "the test never let the disk answer"
+            return call(*arguments)
+
+        return waiting
+
+    def stop(self) -> None:
+        self.asked.clear()
+        self.answers.clear()
+
+    async def is_asked(self) -> None:
+        """Returns when the writer's thread waits for the disk."""
+        assert await asyncio.to_thread(self.asked.wait, 10)
+
+    def go_on(self) -> None:
+        self.answers.set()
+
+
 @pytest.fixture
-def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """A disk that does not answer the writer's thread until this is set."""
-    answers, write, loop = threading.Event(), os.pwrite, threading.current_thread()
-
-    def waiting(*arguments: Any) -> int:
-        if threading.current_thread() is not loop:
-            assert answers.wait(30), "the test never let the disk answer"
-        return write(*arguments)
-
-    monkeypatch.setattr(os, "pwrite", waiting)
-    yield answers
-    answers.set()
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    disk = Disk()
+    for name in ("pwrite", "fdatasync"):
+        monkeypatch.setattr(os, name, disk.slowed(getattr(os, name)))
+    yield disk
+    disk.go_on()
 
 
 def signed_size(log: Log) -> int:
@@ -199,11 +222,10 @@ async def test_a_checkpoint_that_cannot_be_written_fences_the_log(tmp_path: Path
 
 @pytest.mark.requirement("ledger:a-stalled-disk-refuses")
 async def test_a_disk_that_does_not_answer_refuses_within_a_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: threading.Event
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk
 ) -> None:
-    stuck.set()
     log = await opened(tmp_path)
-    stuck.clear()
+    disk.stop()
     monkeypatch.setattr(append, "STALLED", 0.2)
     began = time.monotonic()
 
@@ -214,21 +236,20 @@ async def test_a_disk_that_does_not_answer_refuses_within_a_bound(
 
     assert time.monotonic() - began < 5
     assert not log.healthy
-    stuck.set()
+    disk.go_on()
     await log.aclose()
 
 
 @pytest.mark.requirement("ledger:a-stalled-disk-refuses")
 async def test_a_disk_that_answers_again_is_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: threading.Event
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk
 ) -> None:
-    stuck.set()
     log = await opened(tmp_path)
-    stuck.clear()
+    disk.stop()
     monkeypatch.setattr(append, "STALLED", 0.2)
     with pytest.raises(Overloaded):
         await log.append(Entry("intent", "late"))
-    stuck.set()
+    disk.go_on()
 
     async with asyncio.timeout(5):
         while not log.healthy:
@@ -241,11 +262,10 @@ async def test_a_disk_that_answers_again_is_used_again(
 
 @pytest.mark.requirement("ledger:a-stalled-disk-refuses")
 async def test_no_more_than_a_bound_wait_for_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: threading.Event
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk
 ) -> None:
-    stuck.set()
     log = await opened(tmp_path)
-    stuck.clear()
+    disk.stop()
     monkeypatch.setattr(append, "MOST_WAITING", 3)
     waiting: list[Awaitable[Receipt]] = []
 
@@ -257,23 +277,70 @@ async def test_no_more_than_a_bound_wait_for_the_disk(
     with pytest.raises(Overloaded, match="too many entries wait"):
         await ever_more()
 
-    stuck.set()
+    disk.go_on()
     assert len([await each for each in waiting]) == len(waiting)
     assert log.healthy
     await log.aclose()
 
 
-async def test_a_caller_who_stops_waiting_spoils_nothing_for_the_others(
-    tmp_path: Path, stuck: threading.Event
+async def test_what_comes_while_the_disk_is_busy_is_flushed_next(
+    tmp_path: Path, disk: Disk
 ) -> None:
-    stuck.set()
     log = await opened(tmp_path)
-    stuck.clear()
+    disk.stop()
+    first = asyncio.ensure_future(log.append(Entry("spawn")))
+    await disk.is_asked()
+    second = asyncio.ensure_future(log.append(Entry("spawn")))
+    await asyncio.sleep(0)
+    assert not first.done()
+    assert not second.done()
+
+    disk.go_on()
+    assert [(await first).index, (await second).index] == [1, 2]
+    await log.aclose()
+
+
+async def test_what_is_written_during_a_flush_is_flushed_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk
+) -> None:
+    monkeypatch.setattr(append, "SPREAD", 0.001)
+    log = await opened(tmp_path, "written")
+    disk.stop()
+    await log.append(Entry("spawn"))
+    await disk.is_asked()
+    await log.append(Entry("spawn"))
+    disk.go_on()
+
+    async with asyncio.timeout(5):
+        while signed_size(log) < 3:
+            await asyncio.to_thread(log.checkpoint)
+            await asyncio.sleep(0.01)
+    await log.aclose()
+
+
+async def test_a_failure_finds_that_somebody_has_stopped_waiting(tmp_path: Path) -> None:
+    log = await opened(tmp_path)
+    with a_disk_that_takes_no_more():
+        gone = asyncio.ensure_future(log.append(Entry("intent", "gone")))
+        stays = asyncio.ensure_future(log.append(Entry("intent", "stays")))
+        gone.cancel()
+        with pytest.raises(Overloaded):
+            await stays
+
+    assert gone.cancelled()
+    await log.aclose()
+
+
+async def test_a_caller_who_stops_waiting_spoils_nothing_for_the_others(
+    tmp_path: Path, disk: Disk
+) -> None:
+    log = await opened(tmp_path)
+    disk.stop()
     gone = asyncio.ensure_future(log.append(Entry("intent", "gone")))
     stays = asyncio.ensure_future(log.append(Entry("intent", "stays")))
     await asyncio.sleep(0)
     gone.cancel()
-    stuck.set()
+    disk.go_on()
 
     assert (await stays).index == 2
     assert [line["kind"] for line in reader.of_call(tmp_path, "gone")] == ["intent"]
@@ -321,3 +388,12 @@ async def test_a_log_whose_end_cannot_be_written_stays_open_for_the_next_start(
     await (await opened(tmp_path)).aclose()
     assert files.read_text(log.folder / files.END) == "recovered 3\n"
     assert damage(tmp_path) == ""
+
+
+async def test_a_log_whose_last_checkpoint_cannot_be_signed_is_not_closed(tmp_path: Path) -> None:
+    log = await opened(tmp_path)
+    (log.folder / files.CHECKPOINT).mkdir()
+    await log.aclose()
+
+    assert "signing a checkpoint failed" in log.trouble
+    assert not (log.folder / files.END).exists()

@@ -39,6 +39,14 @@ def test_who_has_the_key_and_the_argument_can_show_that_it_was_this_one() -> Non
     assert found["arguments/to"] == commit(key, "arguments/to", b'"bob"')
 
 
+@pytest.mark.parametrize("size", [1, 2_000, 3_000, 100_000])
+def test_content_of_any_size_is_bound_by_the_standards_own_hmac(size: int) -> None:
+    key, value = b"k" * 32, b"x" * size
+
+    expected = hmac.new(key, b"result\0" + value, sha256).hexdigest()
+    assert commit(key, "result", value) == expected
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), VALUES, max_size=5))
 def test_one_value_has_one_commitment_however_it_is_spelled(arguments: dict[str, Any]) -> None:
     found = of(arguments)

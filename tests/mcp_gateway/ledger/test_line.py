@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.decision import Effect
+from mcp_gateway.core.entry import Common, Entry
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.frame import LARGEST
 from mcp_gateway.ledger.line import LONGEST_TEXT, line
@@ -82,3 +83,38 @@ def test_what_does_not_fit_even_then_is_refused() -> None:
 
 def test_what_is_cut_without_content_says_so_too() -> None:
     assert said(Entry("spawn", body={"command": ["x"] * LARGEST}))["command"] == "65535 left out"
+
+
+def test_what_many_say_alike_is_said_by_each_of_them_whole_or_cut() -> None:
+    common = Common({"method": "tools/call", "words": "x" * 500})
+    whole = said(Entry("intent", "c-1", body={"n": 1}, common=common))
+    cut = said(Entry("intent", "c-2", body={"reason": "x" * LARGEST}, common=common))
+
+    assert (whole["n"], whole["method"], len(whole["words"])) == (1, "tools/call", 500)
+    assert (cut["cut"], cut["method"], len(cut["words"])) == (True, "tools/call", LONGEST_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("body", "common"),
+    [
+        ({"index": 7}, {}),
+        ({"commit": {}}, {}),
+        ({}, {"log": "other/000001"}),
+        ({"rule": "one"}, {"rule": "other"}),
+    ],
+    ids=["a place", "a commitment", "another log", "a name of both"],
+)
+def test_no_name_is_said_twice_or_instead_of_the_ledgers_own(
+    body: dict[str, Any], common: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"twice|of the ledger's own"):
+        said(Entry("outcome", body=body, common=Common(common)))
+
+
+def test_a_float_is_refused_in_what_is_common_too() -> None:
+    with pytest.raises(TypeError, match="whole numbers"):
+        said(Entry("outcome", common=Common({"score": 0.5})))
+
+
+def test_a_text_of_a_type_of_its_own_is_a_text() -> None:
+    assert said(Entry("outcome", body={"effect": Effect.DENY}))["effect"] == "deny"

@@ -75,7 +75,11 @@ def test_what_is_no_json_cannot_be_decoded(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
+        (b"7", jsonrpc.INVALID_REQUEST),
+        (b'"{}"', jsonrpc.INVALID_REQUEST),
         (b'{"jsonrpc":2,"id":1,"method":"a"}', jsonrpc.INVALID_REQUEST),
+        (b'{"jsonrpc":"2.0","id":1,"method":""}', jsonrpc.INVALID_REQUEST),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', jsonrpc.PARSE_ERROR),
         (b'{"jsonrpc":"2.0","id":1,"method":7}', jsonrpc.INVALID_REQUEST),
         (b'{"jsonrpc":"2.0","id":true,"method":"a"}', jsonrpc.INVALID_REQUEST),
         (b' \n[{"jsonrpc":"2.0","id":1,"method":"a"}]', jsonrpc.INVALID_REQUEST),
