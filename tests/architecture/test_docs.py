@@ -142,6 +142,14 @@ def test_every_refusal_has_a_heading() -> None:
     assert all(text.strip() for text in told.values())
 
 
+def test_every_refusal_has_the_codes_that_are_documented() -> None:
+    told = rows((DOCS / "refusals.md").read_text("utf-8"))
+    assert [[row[0].strip("`"), *map(int, row[1:])] for row in told] == [
+        [refusal.slug, refusal.code, refusal.status, refusal.admin_status]
+        for refusal in errors.REFUSALS
+    ]
+
+
 def literal_list(monkeypatch: pytest.MonkeyPatch) -> Sequence[ports.Stage]:
     """The list that app.py hands to compose()."""
     kept: list[ports.Stage] = []
