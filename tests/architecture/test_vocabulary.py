@@ -41,7 +41,9 @@ def names(path: Path) -> Iterator[str]:
                 yield name
             case ast.ClassDef(name=name) | ast.arg(arg=name):
                 yield name
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
                 yield name
             case _:
                 pass
