@@ -1,10 +1,16 @@
 """The broker: which credential for which upstream. The caller's own never passes on."""
 
+import logging
+import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.errors import UpstreamFailed
+
+log = logging.getLogger(__name__)
+_HEADER: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
 class Broker:
@@ -46,5 +52,17 @@ class Broker:
         if read is None:
             raise UpstreamFailed(f"no secret is configured for {server}")
         grant = upstream.grant
-        value = f"{grant.prefix}{read()}"
+        value = f"{grant.prefix}{_secret(server, read)}"
         return Credential(f"{grant.kind}:{server}", ((grant.header, value),))
+
+
+def _secret(server: str, read: Callable[[], str]) -> str:
+    """The secret. Raises UpstreamFailed, which says nothing of it but that it cannot be used."""
+    try:
+        value = read()
+    except (OSError, ValueError):
+        log.exception("the secret for %s cannot be read", server)
+        raise UpstreamFailed(f"the gateway cannot read its secret for {server}") from None
+    if not value or not _HEADER.fullmatch(value):
+        raise UpstreamFailed(f"the gateway's secret for {server} is nothing that a header can hold")
+    return value
