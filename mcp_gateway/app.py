@@ -34,6 +34,7 @@ from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.oauth.broker import Broker
+from mcp_gateway.oauth.documents import Documents
 from mcp_gateway.oauth.rfc7517 import Jwks
 from mcp_gateway.oauth.rfc9068 import AccessTokens, Expected
 from mcp_gateway.pipeline import compose
@@ -135,7 +136,7 @@ async def build(settings: Settings, home: Home) -> Parts:
         list(profiles),
     )
     operations.snapshots = snapshots
-    tokens, jwks = _tokens(settings)
+    tokens, jwks = _tokens(settings, http)
     observers: list[ports.Observer] = [metrics]
     if settings.telemetry.otlp_endpoint:
         observers.append(_spans(settings.telemetry.otlp_endpoint))
@@ -323,7 +324,7 @@ def _secrets(settings: Settings) -> dict[str, Callable[[], str]]:
     }
 
 
-def _tokens(settings: Settings) -> tuple[AccessTokens | None, Jwks | None]:
+def _tokens(settings: Settings, http: HttpClient) -> tuple[AccessTokens | None, Jwks | None]:
     identity = settings.identity
     if not identity.issuer:
         return None, None
@@ -338,7 +339,8 @@ def _tokens(settings: Settings) -> tuple[AccessTokens | None, Jwks | None]:
             identity.tenant_claim,
         )
     )
-    jwks = Jwks(identity.issuer, identity.jwks, tokens.swap)
+    documents = Documents(identity.issuer, http)
+    jwks = Jwks(identity.issuer, identity.jwks, tokens.swap, documents)
     tokens.wanted = jwks.want
     return tokens, jwks
 

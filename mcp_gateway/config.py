@@ -5,14 +5,20 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mcp_gateway.core.credential import GrantKind
 from mcp_gateway.limits.memory import Level
+from mcp_gateway.oauth.rfc9068 import ALGORITHMS
+from mcp_gateway.wire import address
+from mcp_gateway.wire.failures import AddressRefused
+from mcp_gateway.wire.url import parse
 
 PREFIX = "GATEWAY_"
+SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
+"""One scope, as RFC 6749, section 3.3 spells it: it has a place in a challenge."""
 
 
 class ConfigError(ValueError):
@@ -93,12 +99,23 @@ class Identity(Section):
     issuer: str = ""
     audience: str = ""
     jwks: str = ""
-    algorithms: list[str] = ["RS256", "ES256", "Ed25519", "EdDSA"]
+    algorithms: list[str] = Field(["RS256", "ES256", "Ed25519", "EdDSA"], min_length=1)
     max_token_lifetime: int = Field(default=3600, gt=0)
     roles_claim: str = "roles"
     tenant_claim: str = ""
     anonymous: bool = False
     aliases: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if unknown := sorted(set(self.algorithms) - ALGORITHMS):
+            raise ValueError(f"algorithms: {', '.join(unknown)} cannot be allowed")
+        for name, url in (("issuer", self.issuer), ("jwks", self.jwks)):
+            if url and not (url.startswith("https://") or _on_this_machine(url)):
+                raise ValueError(f"{name} is an https URL, or one of this machine")
+        if "?" in self.issuer or "#" in self.issuer:
+            raise ValueError("issuer is a URL without query and fragment")
+        return self
 
 
 class GrantSection(Section):
@@ -127,7 +144,7 @@ class Server(BaseModel):
     grant: GrantSection = GrantSection()
     guard: str = "standard"
     trust: Literal["review", "follow"] = "review"
-    requires: frozenset[str] = frozenset()
+    requires: frozenset[Annotated[str, Field(pattern=SCOPE)]] = frozenset()
 
     def own(self) -> dict[str, Any]:
         """What the connector's model validates."""
@@ -178,8 +195,11 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.identity.anonymous and not self.gateway.loopback:
-            raise ValueError("[identity] anonymous is for a loopback listen address only")
+        if self.identity.anonymous and not self._loopback_only():
+            raise ValueError(
+                "[identity] anonymous is for a loopback listen address only, and neither for a "
+                "url that others reach nor behind trusted_proxies"
+            )
         if self.identity.issuer and not self.identity.audience:
             raise ValueError("[identity] issuer needs the audience that its tokens are for")
         if "gateway" in self.servers:
@@ -188,6 +208,19 @@ class Settings(Section):
             if not name.replace("_", "").replace("-", "").isalnum() or "__" in name:
                 raise ValueError(f"the server name {name!r} is not of letters, digits, - and _")
         return self
+
+    def _loopback_only(self) -> bool:
+        gateway = self.gateway
+        if not gateway.loopback or self.network.trusted_proxies:
+            return False
+        return _on_this_machine(gateway.public)
+
+
+def _on_this_machine(url: str) -> bool:
+    try:
+        return address.here(parse(url).origin.host)
+    except AddressRefused as refused:
+        raise ValueError(str(refused)) from None
 
 
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -1,12 +1,14 @@
 """Authentication, before anything is parsed: an API key, or a token of the issuer."""
 
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 from mcp_gateway.core.errors import InsufficientScope
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.snapshot import ApiKey, Current
 from mcp_gateway.edge.asgi import Headers, HttpError
 from mcp_gateway.oauth.rfc9068 import AccessTokens, TokenRefused
 from mcp_gateway.store.keys import PREFIX, digest_of
@@ -15,36 +17,53 @@ WINDOW: Final = 60.0
 MOST_FAILURES: Final = 60
 """Failed attempts of one address in a minute, after which it is not heard for the rest of it."""
 MOST_ADDRESSES: Final = 10_000
+_REST: Final = "the rest"
+"""Who is counted together when there are more addresses than are told apart."""
 _KEY: Final = f"{PREFIX}_".encode()
 
 
 class Failures:
-    """Counts failures by address, and in sum for the ledger: strangers cannot make it grow."""
+    """Counts failures by address, and in sum for the ledger: strangers cannot make it grow.
+
+    An IPv6 address counts with its /64, which is what one party is given.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+        self._clock = clock
         self._by_peer: dict[str, int] = {}
-        self._since = self.clock()
+        self._since = self._clock()
         self._unreported = 0
 
-    def check(self, peer: str) -> None:
-        """Raises HttpError(429)."""
-        if self.clock() - self._since > WINDOW:
-            self._by_peer, self._since = {}, self.clock()
-        if self._by_peer.get(peer, 0) >= MOST_FAILURES:
-            wait = max(1, int(WINDOW - (self.clock() - self._since)))
-            header = (b"retry-after", b"%d" % wait)
-            raise HttpError(429, f"too many failed attempts: wait {wait} s", [header])
+    def wait(self, peer: str) -> int:
+        """Seconds until this address is heard again; 0 when it is."""
+        if not self._by_peer:
+            return 0
+        left = self._since + WINDOW - self._clock()
+        if left <= 0:
+            self._by_peer = {}
+            return 0
+        return max(1, round(left)) if self._by_peer.get(self._name(peer), 0) >= MOST_FAILURES else 0
 
     def count(self, peer: str) -> None:
+        if not self._by_peer:
+            self._since = self._clock()
+        name = self._name(peer)
+        self._by_peer[name] = self._by_peer.get(name, 0) + 1
         self._unreported += 1
-        if len(self._by_peer) < MOST_ADDRESSES:
-            self._by_peer[peer] = self._by_peer.get(peer, 0) + 1
 
     def take(self) -> int:
         """How many there were since the last time this was asked."""
         taken, self._unreported = self._unreported, 0
         return taken
+
+    def put_back(self, count: int) -> None:
+        """These could not be reported: the next report has them."""
+        self._unreported += count
+
+    def _name(self, peer: str) -> str:
+        name = _party(peer)
+        full = len(self._by_peer) >= MOST_ADDRESSES
+        return _REST if full and name not in self._by_peer else name
 
 
 class BearerAuthenticator:
@@ -66,36 +85,49 @@ class BearerAuthenticator:
         self.failures = Failures()
 
     def authenticate(self, headers: Headers, path: str, peer: str) -> Principal:
-        """Raises HttpError: 401 with a challenge, or 429 after too many failures."""
-        self.failures.check(peer)
+        """Raises HttpError: 401 with a challenge, or 429 after too many failures.
+
+        What is known already is heard even then: neighbours behind one address do not shut each
+        other out, and a look at it costs nothing.
+        """
         given = headers.get(b"authorization")
-        if given is None and self._anonymous:
-            return self._anonymous
+        if given is None:
+            if self._anonymous:
+                return self._anonymous
+            said = "send an API key or an access token, as 'Authorization: Bearer ...'"
+            raise HttpError(401, f"Not authenticated: {said}.", [self._challenge(path, [])])
+        scheme, _, credential = given.partition(b" ")
+        credential = credential.strip()
+        if (wait := self.failures.wait(peer)) and not self._knows(credential):
+            self.failures.count(peer)
+            header = (b"retry-after", b"%d" % wait)
+            raise HttpError(429, f"too many failed attempts: wait {wait} s", [header])
         try:
-            if given is None:
-                raise TokenRefused("a key or a token is needed")
-            scheme, _, credential = given.partition(b" ")
             if scheme.lower() != b"bearer" or not credential:
                 raise TokenRefused("the Authorization header is 'Bearer' and a key or token")
-            return self._principal(credential.strip())
+            return self._principal(credential, path)
         except TokenRefused as refused:
-            if given is not None:
-                self.failures.count(peer)
-            raise HttpError(
-                401, f"Not authenticated: {refused}.", [self._challenge(path, given)]
-            ) from None
+            self.failures.count(peer)
+            challenge = self._challenge(path, ['error="invalid_token"'])
+            raise HttpError(401, f"Not authenticated: {refused}.", [challenge]) from None
 
     def challenge(self, path: str, refusal: InsufficientScope) -> tuple[bytes, bytes]:
         """For a step-up: every scope that the call needs (RFC 6750, section 3.1)."""
-        parts = ['error="insufficient_scope"', f'scope="{" ".join(refusal.required)}"']
-        return b"www-authenticate", self._bearer(path, parts)
+        return self._challenge(
+            path, ['error="insufficient_scope"', f'scope="{" ".join(refusal.required)}"']
+        )
 
-    def _principal(self, credential: bytes) -> Principal:
+    def _knows(self, credential: bytes) -> bool:
+        if digest_of(credential) in self._current.keyring.keys:
+            return True
+        return self._tokens is not None and self._tokens.remembers(credential)
+
+    def _principal(self, credential: bytes, path: str) -> Principal:
         if credential.startswith(_KEY):
             return self._by_key(credential)
         if self._tokens is None:
             raise TokenRefused("this gateway takes API keys only")
-        accepted = self._tokens.accept(credential)
+        accepted = self._tokens.accept(credential, self._public + path)
         if accepted.names & self._current.keyring.revoked:
             raise TokenRefused("the token was revoked")
         return accepted.principal
@@ -105,19 +137,35 @@ class BearerAuthenticator:
         key = keyring.keys.get(digest_of(credential))
         if key is None:
             raise TokenRefused("the key is unknown or was revoked")
-        if key.expires and key.expires < self._clock():
+        if key.expires and key.expires <= self._clock():
             raise TokenRefused("the key has expired")
-        if keyring.revoked and f"subject:{key.principal.identity}" in keyring.revoked:
-            raise TokenRefused("the subject was revoked")
+        if keyring.revoked and not keyring.revoked.isdisjoint(_names(key)):
+            raise TokenRefused("the key, its subject or its client was revoked")
         return key.principal
 
-    def _challenge(self, path: str, given: bytes | None) -> tuple[bytes, bytes]:
-        parts = [] if given is None else ['error="invalid_token"']
-        return b"www-authenticate", self._bearer(path, parts)
+    def _challenge(self, path: str, parts: list[str]) -> tuple[bytes, bytes]:
+        """Names the metadata where there is an authorization server to find through it.
 
-    def _bearer(self, path: str, parts: list[str]) -> bytes:
-        """Names the metadata where there is an authorization server to find through it."""
+        The path is what a stranger wrote, so it is quoted.
+        """
         if self._tokens is not None:
-            metadata = f"{self._public}/.well-known/oauth-protected-resource{path}"
+            metadata = f"{self._public}/.well-known/oauth-protected-resource{quote(path)}"
             parts = [f'resource_metadata="{metadata}"', *parts]
-        return ("Bearer " + ", ".join(parts)).strip().encode()
+        return b"www-authenticate", ("Bearer " + ", ".join(parts)).strip().encode()
+
+
+def _names(key: ApiKey) -> tuple[str, str, str]:
+    principal = key.principal
+    return f"key:{key.id}", f"subject:{principal.identity}", f"client:{principal.client}"
+
+
+def _party(peer: str) -> str:
+    if ":" not in peer:
+        return peer
+    try:
+        address = ipaddress.IPv6Address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

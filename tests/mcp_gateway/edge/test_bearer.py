@@ -1,0 +1,392 @@
+"""Who calls is known before anything is parsed; who is not known learns how to be."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_gateway.core.errors import InsufficientScope
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
+from mcp_gateway.edge import bearer
+from mcp_gateway.edge.asgi import HttpError
+from mcp_gateway.edge.bearer import BearerAuthenticator, Failures
+from mcp_gateway.oauth.rfc9068 import AccessTokens
+from mcp_gateway.store.keys import digest_of
+from tests.support.calls import ALICE
+from tests.support.tokens import (
+    AUDIENCE,
+    EXPECTED,
+    ISSUER,
+    NOW,
+    STRANGER,
+    claims,
+    signed,
+    verifying,
+)
+
+KEY = b"mcpgw_0a1b2c3d_the-key-of-alice"
+PUBLIC = "https://gateway.example.com"
+PEER = "203.0.113.7"
+
+
+class Clock:
+    now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Door:
+    """An authenticator with one key of ALICE's, and an issuer if it has `tokens`."""
+
+    def __init__(
+        self,
+        tokens: AccessTokens | None = None,
+        anonymous: Principal | None = None,
+        expires: int = 0,
+    ) -> None:
+        self.clock = Clock()
+        self.current = Current()
+        self.key = ApiKey("0a1b2c3d", ALICE, expires)
+        self.revoke()
+        self.authenticator = BearerAuthenticator(
+            self.current, PUBLIC, tokens, anonymous, self.clock
+        )
+        self.authenticator.failures = Failures(self.clock)
+
+    def revoke(self, *names: str) -> None:
+        keyring = Keyring({digest_of(KEY): self.key}, frozenset(names))
+        self.current.swap_keyring(keyring)
+
+    def knock(self, given: bytes | None, path: str = "/mcp", peer: str = PEER) -> Principal:
+        headers = {} if given is None else {b"authorization": given}
+        return self.authenticator.authenticate(headers, path, peer)
+
+    def refused(self, given: bytes | None, path: str = "/mcp", peer: str = PEER) -> HttpError:
+        with pytest.raises(HttpError) as error:
+            self.knock(given, path, peer)
+        return error.value
+
+
+def _challenge(error: HttpError) -> str:
+    ((name, value),) = error.headers
+    assert name == b"www-authenticate"
+    return value.decode()
+
+
+@pytest.mark.parametrize(
+    "given", [b"Bearer %b", b"bearer %b", b"BEARER %b", b"Bearer  %b", b"Bearer %b "]
+)
+def test_a_key_stands_for_its_principal(given: bytes) -> None:
+    assert Door().knock(given % KEY) == ALICE
+
+
+@pytest.mark.requirement("identity:bearer-only")
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"",
+        b" ",
+        b"Bearer",
+        b"Bearer ",
+        b"Bearer\t" + KEY,
+        b"Bearer:" + KEY,
+        KEY,
+        b"Basic " + KEY,
+        b"Token " + KEY,
+        b"DPoP " + KEY,
+        b"Bearerx " + KEY,
+        b"Bearer Bearer " + KEY,
+        b"Bearer " + KEY + b", Bearer " + KEY,
+        b"Bearer " + KEY + b" x",
+        b"Bearer " + KEY + b"\x00",
+        b"Bearer " + KEY.upper(),
+        b"Bearer " + KEY[:-1],
+        b"Bearer mcpgw_",
+        b"Bearer mcpgw",
+        b"Bearer \xff\xfe",
+        b"Bearer " + digest_of(KEY),
+        b"Bearer " + digest_of(KEY).hex().encode(),
+        b"Bearer " + b"x" * 100_000,
+    ],
+)
+def test_nothing_else_is_a_key(given: bytes) -> None:
+    error = Door().refused(given)
+
+    assert error.status == 401
+    assert _challenge(error) == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.requirement("identity:challenges")
+def test_without_a_credential_the_challenge_names_no_error() -> None:
+    error = Door().refused(None)
+
+    assert (error.status, _challenge(error)) == (401, "Bearer")
+    assert "Authorization: Bearer" in error.text
+
+
+@pytest.mark.requirement("identity:challenges")
+def test_with_an_issuer_the_challenge_names_the_metadata_of_the_very_endpoint() -> None:
+    door = Door(verifying())
+
+    for path in ("/mcp", "/servers/time/mcp"):
+        where = f'resource_metadata="{PUBLIC}/.well-known/oauth-protected-resource{path}"'
+        assert _challenge(door.refused(None, path)) == f"Bearer {where}"
+        assert _challenge(door.refused(b"Bearer x", path)) == (
+            f'Bearer {where}, error="invalid_token"'
+        )
+
+
+@pytest.mark.requirement("identity:challenges")
+def test_a_step_up_names_every_scope_that_the_call_needs() -> None:
+    refusal = InsufficientScope({"orders:write"}, {"orders:write", "orders:read"})
+
+    _, with_issuer = Door(verifying()).authenticator.challenge("/mcp", refusal)
+    _, without = Door().authenticator.challenge("/mcp", refusal)
+
+    assert without == b'Bearer error="insufficient_scope", scope="orders:read orders:write"'
+    assert with_issuer == (
+        b'Bearer resource_metadata="%b/.well-known/oauth-protected-resource/mcp", '
+        b'error="insufficient_scope", scope="orders:read orders:write"' % PUBLIC.encode()
+    )
+
+
+@pytest.mark.requirement("identity:challenges")
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_whatever_the_path_the_challenge_stays_one_header(path: str) -> None:
+    value = _challenge(Door(verifying()).refused(None, "/servers/" + path))
+
+    assert value.isascii()
+    assert value.isprintable()
+    assert value.count('"') == 2
+
+
+def test_without_an_issuer_a_token_is_told_that_keys_are_taken() -> None:
+    assert "API keys only" in Door().refused(b"Bearer " + signed()).text
+
+
+def test_a_token_stands_for_its_subject() -> None:
+    principal = Door(verifying()).knock(b"Bearer " + signed())
+
+    assert principal.identity == f"{ISSUER}|alice"
+
+
+@pytest.mark.requirement("identity:tokens-are-for-us")
+def test_a_token_for_one_endpoint_opens_that_endpoint_alone() -> None:
+    door = Door(verifying())
+    given = b"Bearer " + signed(claims(aud=f"{PUBLIC}/servers/time/mcp"))
+
+    assert door.knock(given, "/servers/time/mcp").subject == "alice"
+    for path in ("/mcp", "/servers/orders/mcp", "/servers/time/mcp/", ""):
+        assert "another audience" in door.refused(given, path).text
+    assert door.knock(b"Bearer " + signed(claims(aud=AUDIENCE)), "/servers/time/mcp")
+
+
+@pytest.mark.requirement("identity:errors-hold-no-credential")
+def test_what_was_shown_is_not_repeated() -> None:
+    door = Door(verifying())
+    for credential in (KEY + b"x", signed(None, STRANGER), b"a-secret-of-somebody-else"):
+        error = door.refused(b"Bearer " + credential)
+
+        said = error.text + repr(error) + repr(error.headers) + repr(error.__cause__)
+        assert credential.decode() not in said
+        assert error.__suppress_context__
+
+
+@pytest.mark.requirement("identity:keys-expire")
+def test_a_key_expires() -> None:
+    door = Door(expires=NOW + 60)
+    assert door.knock(b"Bearer " + KEY) == ALICE
+
+    door.clock.now = NOW + 60.0
+
+    assert "the key has expired" in door.refused(b"Bearer " + KEY).text
+
+
+@pytest.mark.requirement("identity:revocation")
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("key:0a1b2c3d", 401),
+        ("subject:local|alice", 401),
+        ("client:", 401),
+        ("key:0a1b2c3", 200),
+        ("subject:local|alic", 200),
+        (f"subject:{ISSUER}|alice", 200),
+        ("token:local|0a1b2c3d", 200),
+    ],
+)
+def test_a_key_is_revoked_by_its_names_and_no_others(name: str, status: int) -> None:
+    door = Door()
+    door.revoke(name, "subject:local|somebody")
+
+    if status == 200:
+        assert door.knock(b"Bearer " + KEY) == ALICE
+    else:
+        assert "revoked" in door.refused(b"Bearer " + KEY).text
+
+
+@pytest.mark.requirement("identity:revocation")
+@pytest.mark.parametrize(
+    "name", [f"subject:{ISSUER}|alice", f"token:{ISSUER}|t-1", "client:runtime"]
+)
+def test_a_token_that_is_remembered_is_revoked_at_once_and_by_any_of_its_names(name: str) -> None:
+    door = Door(verifying())
+    given = b"Bearer " + signed()
+    assert door.knock(given).subject == "alice"
+
+    door.revoke(name)
+    assert "revoked" in door.refused(given).text
+
+    door.revoke(f"subject:{ISSUER}|bob", f"token:{ISSUER}|t-2", "client:other", f"key:{name}")
+    assert door.knock(given).subject == "alice"
+
+
+@pytest.mark.requirement("identity:anonymous-on-loopback-only")
+def test_anonymous_is_who_shows_nothing_and_not_who_shows_something_wrong() -> None:
+    nobody = Principal("anonymous", "anonymous", "acme")
+    door = Door(anonymous=nobody)
+
+    assert door.knock(None) == nobody
+    assert door.knock(b"Bearer " + KEY) == ALICE
+    assert door.refused(b"Bearer wrong").status == 401
+    assert door.refused(b"").status == 401
+
+
+@pytest.mark.requirement("identity:failures-are-limited")
+def test_an_address_that_fails_too_often_is_not_heard_for_the_rest_of_the_minute() -> None:
+    door = Door(verifying())
+    for _ in range(bearer.MOST_FAILURES):
+        assert door.refused(b"Bearer wrong").status == 401
+    door.clock.now += 20
+
+    error = door.refused(b"Bearer wrong")
+
+    assert error.status == 429
+    assert error.headers == [(b"retry-after", b"40")]
+    assert door.refused(b"Bearer " + signed()).status == 429
+    assert door.refused(b"Basic " + KEY[:-1]).status == 429
+    door.clock.now += 40
+    assert door.refused(b"Bearer wrong").status == 401
+
+
+@pytest.mark.requirement("identity:failures-are-limited")
+def test_who_is_known_is_heard_though_a_neighbour_fails() -> None:
+    door = Door(verifying())
+    token = signed()
+    door.knock(b"Bearer " + token)
+    for _ in range(bearer.MOST_FAILURES + 5):
+        door.refused(b"Bearer wrong")
+
+    assert door.knock(b"Bearer " + KEY) == ALICE
+    assert door.knock(b"Bearer " + token).subject == "alice"
+    assert door.refused(None).status == 401
+    door.revoke("subject:local|alice")
+    assert door.refused(b"Bearer " + KEY).status == 401
+
+
+@pytest.mark.requirement("identity:failures-are-limited")
+def test_other_addresses_are_heard() -> None:
+    door = Door()
+    for _ in range(bearer.MOST_FAILURES + 1):
+        door.refused(b"Bearer wrong")
+
+    assert door.refused(b"Bearer wrong", peer="203.0.113.8").status == 401
+
+
+@pytest.mark.requirement("identity:failures-are-limited")
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::ffff:203.0.113.7", "203.0.113.7", True),
+        ("::ffff:203.0.113.7", "::ffff:203.0.113.8", False),
+        ("unix:one", "unix:two", False),
+        ("", "", True),
+    ],
+)
+def test_one_party_is_one_address(first: str, second: str, *, together: bool) -> None:
+    failures = Failures(Clock())
+    for _ in range(bearer.MOST_FAILURES):
+        failures.count(first)
+
+    assert failures.wait(first) > 0
+    assert bool(failures.wait(second)) is together
+
+
+@pytest.mark.requirement("identity:failures-are-limited")
+def test_more_addresses_than_are_told_apart_share_one_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bearer, "MOST_ADDRESSES", 10)
+    failures = Failures(Clock())
+    for number in range(10 + bearer.MOST_FAILURES):
+        failures.count(f"198.51.100.{number}")
+
+    assert failures.wait("192.0.2.1") > 0
+    assert failures.wait("198.51.100.3") == 0
+    assert len(failures._by_peer) == 11
+
+
+def test_a_failure_long_ago_is_forgotten_and_the_next_minute_counts_anew() -> None:
+    clock = Clock()
+    failures = Failures(clock)
+    for _ in range(bearer.MOST_FAILURES - 1):
+        failures.count(PEER)
+    clock.now += bearer.WINDOW
+
+    assert failures.wait(PEER) == 0
+    failures.count(PEER)
+    assert failures.wait(PEER) == 0
+    clock.now += bearer.WINDOW - 1
+    for _ in range(bearer.MOST_FAILURES - 1):
+        failures.count(PEER)
+    assert failures.wait(PEER) == 1
+
+
+def test_a_window_that_nobody_looked_at_does_not_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    failures = Failures(clock)
+    for _ in range(bearer.MOST_FAILURES - 1):
+        failures.count(PEER)
+    clock.now += 10 * bearer.WINDOW
+
+    failures.count(PEER)
+
+    assert failures.wait(PEER) == 0
+
+
+@pytest.mark.requirement("identity:failures-are-recorded-in-sum")
+def test_failures_are_taken_in_sum_and_once() -> None:
+    door = Door()
+    door.refused(None)
+    assert door.authenticator.failures.take() == 0
+    for shown in (b"Bearer wrong", b"Basic x", b"Bearer " + KEY + b"x"):
+        door.refused(shown)
+
+    assert door.authenticator.failures.take() == 3
+    assert door.authenticator.failures.take() == 0
+    door.authenticator.failures.put_back(3)
+    door.refused(b"Bearer wrong")
+    assert door.authenticator.failures.take() == 4
+
+
+@pytest.mark.requirement("identity:failures-are-recorded-in-sum")
+def test_attempts_that_were_not_heard_are_counted_too() -> None:
+    door = Door()
+    for _ in range(bearer.MOST_FAILURES + 40):
+        door.refused(b"Bearer wrong")
+
+    assert door.authenticator.failures.take() == bearer.MOST_FAILURES + 40
+
+
+@given(st.binary(max_size=80))
+def test_whatever_is_shown_ends_in_a_challenge(given: Any) -> None:
+    error = Door(verifying(EXPECTED)).refused(given)
+
+    assert error.status == 401
+    assert _challenge(error).startswith("Bearer ")
