@@ -8,6 +8,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
 import skills
 from connectors import Services
@@ -27,7 +28,7 @@ from mcp_gateway.edge.joined import JoinedProtocol
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
-from mcp_gateway.edge.wellknown import WellKnown
+from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
@@ -179,10 +180,14 @@ def asgi(parts: Parts) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     known = WellKnown(
         gateway.public,
         parts.settings.identity.issuer,
+        origins,
         lambda: troubles(parts),
         parts.metrics.text,
     )
-    rest = Starlette(routes=[*known.routes(), *admin.routes()])
+    rest = Starlette(
+        routes=[*known.routes(), *admin.routes()], exception_handlers={HTTPException: in_json}
+    )
+    rest.router.redirect_slashes = False
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -283,11 +288,18 @@ async def _failures(parts: Parts) -> None:
     """Failed authentication, in sum, once a minute."""
     while True:
         await asyncio.sleep(MINUTE)
-        if count := parts.authenticator.failures.take():
-            try:
-                await parts.log.append(Entry("authentication.failed", body={"count": count}))
-            except Refusal as refusal:
-                log.warning("%d failed attempts could not be recorded: %s", count, refusal)
+        await record_failures(parts)
+
+
+async def record_failures(parts: Parts) -> None:
+    """One entry for all that failed since the last one; none when nothing did."""
+    failures = parts.authenticator.failures
+    if count := failures.take():
+        try:
+            await parts.log.append(Entry("authentication.failed", body={"count": count}))
+        except Refusal as refusal:
+            failures.put_back(count)
+            log.warning("%d failed attempts could not be recorded yet: %s", count, refusal)
 
 
 def _profiles(settings: Settings) -> Mapping[str, Profile]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
@@ -38,14 +39,14 @@ def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: b
     said = refusal.reason if hidden else words(call, refusal, contact)
     message = jsonrpc.error(id_, code, said, None if hidden else _data(call, refusal))
     legacy_plain = not modern and not isinstance(refusal, InsufficientScope)
-    return Answer(200 if legacy_plain else refusal.status, _headers(refusal), message)
+    return Answer(200 if legacy_plain else refusal.status, (JSON, *retry_after(refusal)), message)
 
 
 def words(call: Call, refusal: Refusal, contact: str) -> str:
     """What was refused, by which rule, under which call id, whom to ask, and whether to retry."""
     rule = f" Rule: {refusal.rule}." if refusal.rule else ""
     if refusal.retry_after:
-        again = f"Try again in {max(1, round(refusal.retry_after))} s."
+        again = f"Try again in {_seconds(refusal)} s."
     else:
         again = f"Do not retry: the answer will be the same. Ask {contact} if it should not be."
     return (
@@ -80,8 +81,13 @@ def _data(call: Call, refusal: Refusal) -> Mapping[str, Any]:
     return data
 
 
-def _headers(refusal: Refusal) -> tuple[Pair, ...]:
+def retry_after(refusal: Refusal) -> tuple[Pair, ...]:
+    """The header that says when trying again may help, in whole seconds."""
     if not refusal.retry_after:
-        return (JSON,)
-    seconds = b"%d" % max(1, round(refusal.retry_after))
-    return (JSON, (b"retry-after", seconds))
+        return ()
+    return ((b"retry-after", b"%d" % _seconds(refusal)),)
+
+
+def _seconds(refusal: Refusal) -> int:
+    """Rounded up: who comes back in the second that was named gets in."""
+    return max(1, ceil(refusal.retry_after))

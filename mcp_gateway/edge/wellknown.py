@@ -1,13 +1,20 @@
 """Health, metrics, and the metadata documents that clients look for."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-METADATA = "/.well-known/oauth-protected-resource"
+from mcp_gateway.edge import asgi
+from mcp_gateway.edge.origins import Origins
+
+METADATA: Final = "/.well-known/oauth-protected-resource"
+_RESOURCE: Final = re.compile(r"mcp|servers/[A-Za-z0-9_-]+/mcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,7 @@ class WellKnown:
 
     public: str
     issuer: str
+    origins: Origins
     troubles: Callable[[], Mapping[str, str]]
     metrics: Callable[[], bytes]
 
@@ -31,20 +39,22 @@ class WellKnown:
     async def _health(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def _ready(self, _: Request) -> Response:
+    async def _ready(self, request: Request) -> Response:
+        self._check(request)
         troubles = self.troubles()
         status = 503 if any(not name.startswith("server ") for name in troubles) else 200
         ready = "ready" if status == 200 else "not ready"
         return JSONResponse({"status": ready, "troubles": dict(troubles)}, status)
 
-    async def _metrics(self, _: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
+        self._check(request)
         return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _metadata(self, request: Request) -> Response:
         """RFC 9728. Without an authorization server there is nothing to point to."""
-        if not self.issuer:
-            return JSONResponse({"error": "this gateway takes API keys"}, 404)
         path = request.path_params.get("path", "mcp")
+        if not self.issuer or not _RESOURCE.fullmatch(path):
+            raise HTTPException(404, "no authorization server is named here: use an API key")
         return JSONResponse(
             {
                 "resource": f"{self.public}/{path}",
@@ -53,3 +63,17 @@ class WellKnown:
                 "resource_name": "MCP gateway",
             }
         )
+
+    def _check(self, request: Request) -> None:
+        """Raises HTTPException: pages of others must not read this by a name of their own."""
+        try:
+            self.origins.check_reader(asgi.headers_of(request.scope))
+        except asgi.HttpError as error:
+            raise HTTPException(error.status, error.text) from None
+
+
+async def in_json(_: Request, error: Exception) -> Response:
+    """An answer to what is not there: clients try many addresses for metadata, and read JSON."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
