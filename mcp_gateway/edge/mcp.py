@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Final, Protocol
 
 from mcp_gateway.core.body import Result
@@ -28,6 +29,7 @@ CALLED: Final = frozenset(
 """The methods that become calls at /mcp; at /servers/<name>/mcp the unknown ones do too."""
 REFUSED_METHODS: Final = frozenset({"subscriptions/listen", "resources/subscribe"})
 _LEGACY: Final = frozenset(revision.encode() for revision in legacy.REVISIONS)
+_ONE_SERVER: Final = re.compile(r"/servers/([A-Za-z0-9_-]+)/mcp")
 _LONGEST_CLAIM: Final = 120
 CANCELLED: Final = -31059
 
@@ -75,13 +77,14 @@ class McpEndpoint:
         self._origins.check(headers)
         path = scope["path"]
         peer = scope["client"][0] if scope.get("client") else ""
-        principal = self._authenticator.authenticate(headers, path, peer)
         endpoint = _endpoint(path)
-        if scope["method"] == "DELETE":
+        principal = self._authenticator.authenticate(headers, path, peer)
+        if scope["method"] != "POST":
+            if scope["method"] != "DELETE" or not _names_session(headers):
+                allowed = b"POST" if _modern(headers) else b"POST, DELETE"
+                raise HttpError(405, "messages are sent by POST", [(b"allow", allowed)])
             await self._delete(headers, principal, endpoint, send)
             return
-        if scope["method"] != "POST":
-            raise HttpError(405, "messages are sent by POST", [(b"allow", b"POST, DELETE")])
         media = headers.get(b"content-type", b"").partition(b";")[0]
         if media.strip().lower() != b"application/json":
             raise HttpError(415, "a message is application/json")
@@ -167,8 +170,7 @@ class Request:
         self.principal = principal
         self.endpoint = endpoint
         self.message = message
-        version = headers.get(b"mcp-protocol-version")
-        self.modern = version is not None and version not in _LEGACY
+        self.modern = _modern(headers)
         self._session: Session | None = None
 
     @property
@@ -290,13 +292,22 @@ class Request:
         return "".join(filter(str.isprintable, said))[:_LONGEST_CLAIM]
 
 
+def _modern(headers: Headers) -> bool:
+    version = headers.get(b"mcp-protocol-version")
+    return version is not None and version not in _LEGACY
+
+
+def _names_session(headers: Headers) -> bool:
+    """Whether there can be a session to end: the modern era has none, and ignores their ids."""
+    return b"mcp-session-id" in headers and not _modern(headers)
+
+
 def _endpoint(path: str) -> str:
     """The one server of a path; empty at /mcp. Raises HttpError for any other path."""
     if path == "/mcp":
         return ""
-    parts = path.split("/")
-    if len(parts) == 4 and parts[1] == "servers" and parts[2] and parts[3] == "mcp":
-        return parts[2]
+    if named := _ONE_SERVER.fullmatch(path):
+        return named[1]
     raise HttpError(404, "MCP is at /mcp and /servers/<name>/mcp")
 
 
@@ -316,9 +327,9 @@ def _relayed(call: Call, id_: bytes, result: Result, *, modern_: bool) -> Answer
 
 
 def _failed(call: Call, id_: bytes, result: Result, *, modern_: bool) -> Answer:
-    code = result.view().get("code")
-    code = code if isinstance(code, int) else jsonrpc.INTERNAL_ERROR
+    given = result.view().get("code")
+    code = given if type(given) is int else jsonrpc.INTERNAL_ERROR
     mapped = (legacy.code_to_modern if modern_ else legacy.code_to_legacy)(call.method, code)
-    raw = result.raw if mapped == code else jsonrpc.replaced(result.raw, {"code": b"%d" % mapped})
+    raw = result.raw if mapped == given else jsonrpc.replaced(result.raw, {"code": b"%d" % mapped})
     status = modern.HTTP_STATUS.get(mapped, 200) if modern_ else 200
     return Answer(status, (JSON,), jsonrpc.error_raw(id_, raw))

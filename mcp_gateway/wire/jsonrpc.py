@@ -14,6 +14,7 @@ METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 
+LONGEST_ID: Final = 1024
 DEEPEST: Final = 256
 _VERSION: Final = b'"2.0"'
 _REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
@@ -128,8 +129,9 @@ def _checked(top: Mapping[str, msgspec.Raw], id_: bytes) -> str:
     """The method, empty in a response."""
     if bytes(top.get("jsonrpc", b"")) != _VERSION:
         raise Malformed(INVALID_REQUEST, 'a message has "jsonrpc": "2.0"')
-    if id_ and id_[:1] not in b'"-0123456789':
-        raise Malformed(INVALID_REQUEST, "an id is a string or a number")
+    if id_ and not _is_id(id_):
+        said = f"an id is a number, or a text in UTF-8, of at most {LONGEST_ID} bytes"
+        raise Malformed(INVALID_REQUEST, said)
     if "method" in top:
         return _text(top["method"], id_)
     if "result" not in top and "error" not in top:
@@ -145,6 +147,16 @@ def _text(raw: msgspec.Raw, id_: bytes) -> str:
     if not isinstance(method, str) or not method:
         raise Malformed(INVALID_REQUEST, "a method is a text that is not empty", id_ or b"null")
     return method
+
+
+def _is_id(raw: bytes) -> bool:
+    """An id goes back as it came and is never decoded: so its bytes are looked at here."""
+    if raw[:1] not in b'"-0123456789' or len(raw) > LONGEST_ID:
+        return False
+    try:
+        return raw.isascii() or bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _params(raw: bytes, id_: bytes) -> Body:

@@ -48,3 +48,30 @@ def test_an_idle_session_is_forgotten() -> None:
     clock.now = sessions.IDLE + 1
 
     assert open_.find(session.id, ALICE, "") is None
+
+
+def test_when_there_are_too_many_the_one_idle_longest_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "MOST", 3)
+    open_ = Sessions()
+    subjects = [replace(ALICE, subject=name) for name in ("a", "b", "c", "d")]
+    begun = [open_.begin(subject, "", "2025-11-25", "") for subject in subjects[:3]]
+    open_.find(begun[0].id, subjects[0], "")
+
+    open_.begin(subjects[3], "", "2025-11-25", "")
+
+    found = [open_.find(s.id, p, "") for s, p in zip(begun, subjects, strict=False)]
+    assert found == [begun[0], None, begun[2]]
+
+
+def test_those_that_are_idle_make_room_before_anybody_has_to() -> None:
+    clock = Clock()
+    open_ = Sessions(clock)
+    for number in range(5):
+        open_.begin(replace(ALICE, subject=str(number)), "", "2025-11-25", "")
+    clock.now = sessions.IDLE
+
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+
+    assert list(open_._open) == [session.id]
