@@ -1,6 +1,5 @@
 """Authentication, before anything is parsed: an API key, or a token of the issuer."""
 
-import ipaddress
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,60 +9,11 @@ from mcp_gateway.core.errors import InsufficientScope
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current
 from mcp_gateway.edge.asgi import Headers, HttpError
-from mcp_gateway.oauth.rfc9068 import AccessTokens, TokenRefused
+from mcp_gateway.edge.failures import Failures
+from mcp_gateway.oauth.rfc9068 import AccessTokens, KeyUnknown, TokenRefused
 from mcp_gateway.store.keys import PREFIX, digest_of
 
-WINDOW: Final = 60.0
-MOST_FAILURES: Final = 60
-"""Failed attempts of one address in a minute, after which it is not heard for the rest of it."""
-MOST_ADDRESSES: Final = 10_000
-_REST: Final = "the rest"
-"""Who is counted together when there are more addresses than are told apart."""
 _KEY: Final = f"{PREFIX}_".encode()
-
-
-class Failures:
-    """Counts failures by address, and in sum for the ledger: strangers cannot make it grow.
-
-    An IPv6 address counts with its /64, which is what one party is given.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._by_peer: dict[str, int] = {}
-        self._since = self._clock()
-        self._unreported = 0
-
-    def wait(self, peer: str) -> int:
-        """Seconds until this address is heard again; 0 when it is."""
-        if not self._by_peer:
-            return 0
-        left = self._since + WINDOW - self._clock()
-        if left <= 0:
-            self._by_peer = {}
-            return 0
-        return max(1, round(left)) if self._by_peer.get(self._name(peer), 0) >= MOST_FAILURES else 0
-
-    def count(self, peer: str) -> None:
-        if not self._by_peer:
-            self._since = self._clock()
-        name = self._name(peer)
-        self._by_peer[name] = self._by_peer.get(name, 0) + 1
-        self._unreported += 1
-
-    def take(self) -> int:
-        """How many there were since the last time this was asked."""
-        taken, self._unreported = self._unreported, 0
-        return taken
-
-    def put_back(self, count: int) -> None:
-        """These could not be reported: the next report has them."""
-        self._unreported += count
-
-    def _name(self, peer: str) -> str:
-        name = _party(peer)
-        full = len(self._by_peer) >= MOST_ADDRESSES
-        return _REST if full and name not in self._by_peer else name
 
 
 class BearerAuthenticator:
@@ -107,7 +57,8 @@ class BearerAuthenticator:
                 raise TokenRefused("the Authorization header is 'Bearer' and a key or token")
             return self._principal(credential, path)
         except TokenRefused as refused:
-            self.failures.count(peer)
+            # Whose issuer has a new key did nothing wrong, and to find that out costs nothing.
+            self.failures.count(peer, against=not isinstance(refused, KeyUnknown))
             challenge = self._challenge(path, ['error="invalid_token"'])
             raise HttpError(401, f"Not authenticated: {refused}.", [challenge]) from None
 
@@ -157,15 +108,3 @@ class BearerAuthenticator:
 def _names(key: ApiKey) -> tuple[str, str, str]:
     principal = key.principal
     return f"key:{key.id}", f"subject:{principal.identity}", f"client:{principal.client}"
-
-
-def _party(peer: str) -> str:
-    if ":" not in peer:
-        return peer
-    try:
-        address = ipaddress.IPv6Address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

@@ -35,6 +35,10 @@ class TokenRefused(Exception):
     """A token that does not authenticate, and why."""
 
 
+class KeyUnknown(TokenRefused):
+    """A token that names a key which is not there: the issuer may have a new one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """What a token stands for. `names` are those by which it can be revoked."""
@@ -108,7 +112,10 @@ class AccessTokens:
         self._check(_header(token))
         try:
             claims = jwt.decode(token, self._keys, registry=self._registry).claims
-        except (InvalidKeyIdError, BadSignatureError):
+        except InvalidKeyIdError:
+            self.wanted()
+            raise KeyUnknown("no key of the issuer is known by that name, yet") from None
+        except BadSignatureError:
             self.wanted()
             raise TokenRefused("no key of the issuer signed the token") from None
         except (JoseError, ValueError, RecursionError):
