@@ -13,7 +13,7 @@ help:  ## list the recipes
 up: $(VENV)/.runtime $(SAMPLES)/.ready  ## run the gateway on 127.0.0.1:8080, with sample upstreams
 	@$(BIN)/mcp-gateway serve --data $(DATA) --samples $(SAMPLES)
 
-test: $(VENV)/.dev  ## run the test suite
+test: $(VENV)/.dev $(SAMPLES)/.oidc  ## run the test suite
 	$(BIN)/python -m pytest -n auto -q
 
 check: $(VENV)/.dev  ## format, lint, types, imports
@@ -56,5 +56,10 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 $(SAMPLES)/.ready: $(wildcard deploy/samples/*/*)
 	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES)
 	@mkdir -p $(SAMPLES) && touch $@
+
+# The OpenID provider that the tests sign in at.
+$(SAMPLES)/.oidc: $(wildcard tests/support/oidc/*) | $(VENV)/.dev
+	@sh tests/support/oidc/install.sh $(BIN)/python $(SAMPLES)/oidc
+	@touch $@
 
 .PHONY: help up test check fix bench soak lock clean

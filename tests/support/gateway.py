@@ -76,6 +76,7 @@ async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[Gateway
     home = Home(folder / "var")
     home.prepare()
     text = config.replace("@PYTHON@", sys.executable).replace("@EXAMPLE@", str(EXAMPLE))
+    text = text.replace("@PORT@", str(port))
     home.config.write_text(f'[gateway]\nlisten = "127.0.0.1:{port}"\n{text}', "utf-8")
     settings: Settings = load(home.config, {})
     parts = await app.build(settings, home)

@@ -1,0 +1,38 @@
+// An OpenID provider on loopback, over TLS: node issuer.mjs NODE_MODULES CONFIGURATION
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { pathToFileURL } from 'node:url';
+
+const [, , modules, file] = process.argv;
+const library = pathToFileURL(`${modules}/oidc-provider/lib/index.js`);
+const { default: Provider } = await import(library);
+const { issuer, port, certificate, key, jwks, clients } = JSON.parse(readFileSync(file));
+
+const resource = (audience) => ({
+  audience,
+  scope: 'orders:read orders:write',
+  accessTokenFormat: 'jwt',
+  accessTokenTTL: 300,
+});
+
+const provider = new Provider(issuer, {
+  jwks,
+  clients,
+  cookies: { keys: ['for a test'] },
+  pkce: { required: () => true },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  extraTokenClaims: () => ({ roles: ['user'] }),
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      defaultResource: () => undefined,
+      getResourceServerInfo: (_, wanted) => resource(wanted),
+    },
+  },
+});
+
+const tls = { cert: readFileSync(certificate), key: readFileSync(key) };
+createServer(tls, provider.callback()).listen(port, '127.0.0.1');
