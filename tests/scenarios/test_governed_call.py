@@ -180,7 +180,7 @@ async def test_a_caller_who_hangs_up_is_recorded_as_cancelled(gateway: GatewayUn
             await call(client)
 
     async with asyncio.timeout(5):
-        while gateway.outcomes()[-1]["outcome"] != "cancelled":
+        while [line["outcome"] for line in gateway.outcomes()[-1:]] != ["cancelled"]:
             await asyncio.sleep(0.05)
 
 
