@@ -3,24 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES := .samples
+RUNTIMES := .runtimes
 DATA ?= var
 
 .DEFAULT_GOAL := help
 
 help:  ## list the recipes
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.runtime $(SAMPLES)/.ready  ## run the gateway on 127.0.0.1:8080, with sample upstreams
 	@$(BIN)/mcp-gateway serve --data $(DATA) --samples $(SAMPLES)
 
-test: $(VENV)/.dev $(SAMPLES)/.oidc  ## run the test suite
+test: $(VENV)/.dev $(SAMPLES)/.oidc $(RUNTIMES)/inspector/.ready  ## run the test suite
 	$(BIN)/python -m pytest -n auto -q
 
-check: $(VENV)/.dev  ## format, lint, types, imports
+test-runtimes: $(VENV)/.dev $(RUNTIMES)/agents/.ready  ## drive Claude Code and Codex (installs 770 MB)
+	$(BIN)/python -m pytest -q -m agents tests/runtimes
+
+check: $(VENV)/.dev  ## format, lint, types, imports, sizes, documentation tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/architecture --ignore tests/architecture/test_wheel.py
 
 fix: $(VENV)/.dev  ## format, and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -29,15 +34,16 @@ fix: $(VENV)/.dev  ## format, and mend what can be mended
 bench: $(VENV)/.dev  ## measure the path of a call
 	$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.dev  ## the long runs
+soak: $(VENV)/.dev  ## the long runs: 50 kills, 100,000 calls of every kind
 	$(BIN)/python -m tests.soak.kill9 --kills 50
+	$(BIN)/python -m tests.soak.load --calls 100000
 
 lock:  ## write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-dev.lock
 
 clean:  ## remove the environments, not the data
-	rm -rf $(VENV) $(SAMPLES)
+	rm -rf $(VENV) $(SAMPLES) $(RUNTIMES)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -53,13 +59,18 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.runtime
 
 # A sample that cannot be installed costs its own tools only: the gateway says which are missing.
+# It is tried again at the next start.
 $(SAMPLES)/.ready: $(wildcard deploy/samples/*/*)
-	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES)
-	@mkdir -p $(SAMPLES) && touch $@
+	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES) && touch $@
 
 # The OpenID provider that the tests sign in at.
 $(SAMPLES)/.oidc: $(wildcard tests/support/oidc/*) | $(VENV)/.dev
 	@sh tests/support/oidc/install.sh $(BIN)/python $(SAMPLES)/oidc
 	@touch $@
 
-.PHONY: help up test check fix bench soak lock clean
+# Programs from npm that tests drive, as their lock files have them.
+$(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
+	sh tests/support/runtimes/install.sh $(BIN)/python $(<D) $(@D)
+	@touch $@
+
+.PHONY: help up test test-runtimes check fix bench soak lock clean
