@@ -6,10 +6,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import httpx2
@@ -50,13 +51,20 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, config: str) -> AsyncIterator[Served]:
-    """Starts the gateway with a configuration; ready once every upstream is served."""
+async def served(
+    folder: Path, config: str, files: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Served]:
+    """Starts the gateway with a configuration, and files beside it.
+
+    Yields once every upstream is served.
+    """
     port = free_port()
     data = folder / "var"
     data.mkdir(mode=0o700)
     text = config.replace("@PYTHON@", sys.executable).replace("@EXAMPLE@", str(EXAMPLE))
     (data / "gateway.toml").write_text(f'[gateway]\nlisten = "127.0.0.1:{port}"\n{text}', "utf-8")
+    for name, content in files.items():
+        (data / name).write_text(content, "utf-8")
     out = folder / "serve.log"
     with out.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
