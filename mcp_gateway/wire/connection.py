@@ -15,7 +15,10 @@ STREAM_WINDOW: Final = 256 * 1024
 UNREAD: Final = 60.0
 """Seconds that a stream waits for its reader before it is given up."""
 IDLE: Final = 50.0
-"""Seconds that a connection is kept for the next request, unless its server says fewer."""
+"""Seconds that a connection is kept for the next request, where its server says as many."""
+UNTOLD: Final = 4.0
+"""The same where the server says nothing: common ones close after five seconds without a word,
+and a request that crosses with that is lost, though nobody may send it twice."""
 JOINED: Final = 64 * 1024
 """Bytes of a body up to which it leaves in one piece with its head."""
 
@@ -277,7 +280,7 @@ class Connection(asyncio.Protocol):
 
 
 def kept(headers: Mapping[str, str]) -> float:
-    """Seconds to keep a connection: a second fewer than its server does, or IDLE."""
+    """Seconds to keep a connection: a second fewer than its server does, at most IDLE."""
     hint = headers.get("keep-alive")
     said = _KEPT.search(hint) if hint else None
-    return max(0.0, min(IDLE, int(said[1]) - 1.0)) if said else IDLE
+    return max(0.0, min(IDLE, int(said[1]) - 1.0)) if said else UNTOLD

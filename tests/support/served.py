@@ -89,7 +89,8 @@ async def _ready(gateway: Served) -> None:
                 answer = await http.get("/readyz")
             except httpx2.TransportError:
                 answer = None
-            if answer is not None and not json.loads(answer.content)["troubles"]:
+            whole = answer is not None and not json.loads(answer.content)["troubles"]
+            if whole and "Codex:" in gateway.printed():
                 return
             await asyncio.sleep(0.05)
 

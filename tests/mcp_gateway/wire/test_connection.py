@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
+import uvicorn
 
-from mcp_gateway.wire.connection import IDLE, Connection, Response, kept
+from mcp_gateway.wire.connection import IDLE, UNTOLD, Connection, Response, kept
 from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut
 from mcp_gateway.wire.http import HttpClient, Network
 from tests.support.raw_server import raw_server
@@ -188,13 +189,19 @@ async def test_a_server_says_how_long_it_keeps_a_connection(client: HttpClient) 
         ("max=100, timeout=30", 29.0),
         ("timeout=0", 0.0),
         ("timeout=999999999", IDLE),
-        ("timeout=x", IDLE),
-        ("", IDLE),
+        ("timeout=x", UNTOLD),
+        ("", UNTOLD),
     ],
 )
 def test_a_connection_is_kept_a_second_less_than_its_server_says(hint: str, seconds: float) -> None:
     assert kept({"keep-alive": hint}) == seconds
-    assert kept({}) == IDLE
+    assert kept({}) == UNTOLD
+
+
+def test_a_connection_is_given_up_before_a_server_that_says_nothing_closes_it() -> None:
+    closes_after = uvicorn.Config("a:program").timeout_keep_alive
+
+    assert kept({}) <= closes_after - 1
 
 
 async def test_a_silent_server_times_out(client: HttpClient) -> None:
