@@ -1,6 +1,7 @@
 """The files of one log: preallocated segments, leaf hashes, checkpoints."""
 
 import fcntl
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,9 @@ class Segment:
         mode = os.O_DSYNC if synchronous else 0
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | mode, PRIVATE)
         try:
-            write_all(self.descriptor, bytes(size), 0)
+            # Pages that nobody wrote to are no memory, where bytes() might keep some for good.
+            zeros = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            write_all(self.descriptor, zeros, 0)
             os.fsync(self.descriptor)
             sync_folder(path.parent)
         except OSError:
@@ -70,7 +73,7 @@ def sync_data(descriptor: int) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, offset: int) -> None:
+def write_all(descriptor: int, data: bytes | mmap.mmap, offset: int) -> None:
     """All of it, however little the system takes at a time. Raises OSError."""
     view = memoryview(data)
     while view:
