@@ -130,7 +130,7 @@ async def _load(running: Soak, calls: int) -> None:
     pid = running.gateway.pid
     files = watched.open_files(pid)
     await running.use_up()
-    await running.run(plan(WARM_UP, seed=1))
+    await running.run(plan(max(WARM_UP, calls // 10), seed=1))
     await running.settled(files)
     before = watched.memory(pid)
     seconds = await running.run(plan(calls, seed=2))
