@@ -61,6 +61,7 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 # A sample that cannot be installed costs its own tools only: the gateway says which are missing.
 # It is tried again at the next start.
 $(SAMPLES)/.ready: $(wildcard deploy/samples/*/*)
+	@echo "Installing the sample upstreams, this once: some 350 MB, with a Node of their own."
 	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES) && touch $@
 
 # The OpenID provider that the tests sign in at.
