@@ -103,11 +103,18 @@ class Soak:
 
     async def settled(self, files: int) -> None:
         """Waits until all calls have ended and what they opened is closed again."""
-        async with asyncio.timeout(SETTLING):
-            while (await self.counted()).total() < self.expected.total():
-                await asyncio.sleep(0.1)
-            while watched.open_files(self.gateway.pid) > files:
-                await asyncio.sleep(0.5)
+        try:
+            async with asyncio.timeout(SETTLING):
+                while (await self.counted()).total() < self.expected.total():
+                    await asyncio.sleep(0.1)
+                while watched.open_files(self.gateway.pid) > files:
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            ended, left = await self.counted(), watched.open_files(self.gateway.pid)
+            raise SystemExit(
+                f"{ended.total()} of {self.expected.total()} calls have ended; "
+                f"{left} files are open, and were {files}"
+            ) from None
 
 
 async def soak(calls: int, folder: Path) -> None:
