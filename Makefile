@@ -64,14 +64,14 @@ $(SAMPLES)/.ready: $(wildcard deploy/samples/*/*)
 	@echo "Installing the sample upstreams, this once: some 350 MB, with a Node of their own."
 	-@sh deploy/samples/install.sh $(PYTHON) $(SAMPLES) && touch $@
 
-# The OpenID provider that the tests sign in at.
-$(SAMPLES)/.oidc: $(wildcard tests/support/oidc/*) | $(VENV)/.dev
-	@sh tests/support/oidc/install.sh $(BIN)/python $(SAMPLES)/oidc
+# Programs from npm that tests drive, as their lock files have them: the OpenID provider ...
+$(SAMPLES)/.oidc: tests/support/oidc/package-lock.json | $(VENV)/.dev
+	sh tests/support/npm.sh $(BIN)/python $(<D) $(SAMPLES)/oidc
 	@touch $@
 
-# Programs from npm that tests drive, as their lock files have them.
+# ... the Inspector, and the coding agents.
 $(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
-	sh tests/support/runtimes/install.sh $(BIN)/python $(<D) $(@D)
+	sh tests/support/npm.sh $(BIN)/python $(<D) $(@D)
 	@touch $@
 
 .PHONY: help up test test-runtimes check fix bench soak lock clean

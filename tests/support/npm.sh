@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs programs from npm, by their lock file: install.sh PYTHON LOCKED FOLDER
+# Installs programs from npm, by their lock file: npm.sh PYTHON LOCKED FOLDER
 set -eu
 # Node comes as a wheel, so that Python is all that has to be there.
 node=$("$1" -c \
