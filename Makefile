@@ -34,8 +34,9 @@ fix: $(VENV)/.dev  ## format, and mend what can be mended
 bench: $(VENV)/.dev  ## measure the path of a call
 	$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.dev  ## the long runs: 50 kills, 100,000 calls of every kind
+soak: $(VENV)/.dev  ## the long runs: 50 kills twice, 100,000 calls of every kind
 	$(BIN)/python -m tests.soak.kill9 --kills 50
+	$(BIN)/python -m tests.soak.kill9_gateway --kills 50
 	$(BIN)/python -m tests.soak.load --calls 100000
 
 lock:  ## write the lock files anew (needs uv)
