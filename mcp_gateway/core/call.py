@@ -1,6 +1,6 @@
 """Call: everything that crosses the boundary, from the edge to the ledger."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,10 @@ from mcp_gateway.core.target import NOWHERE, Target
 
 Notify = Callable[[Body], Awaitable[None]]
 """Carries a whole JSON-RPC notification of the upstream's back to who called."""
+
+
+Mirrors = Callable[[], Iterable[tuple[bytes, bytes]]]
+"""The headers in which a request repeats arguments (`Mcp-Param-*`), each as it came."""
 
 
 async def silent(message: Body) -> None:
@@ -42,6 +46,8 @@ class Call:
     """A W3C traceparent, empty when there is none."""
     client: str = ""
     """What the runtime says of itself (a claim, kept for the record only)."""
+    mirrors: Mirrors | None = None
+    """None where the protocol has no such headers: before 2026-07-28, and in operations."""
 
     notify: Notify = silent
     target: Target = NOWHERE

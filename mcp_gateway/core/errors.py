@@ -5,6 +5,7 @@ Refusal
 ├── Forbidden             the policy denies it, and the caller may know
 ├── UnknownTarget         no such name, or one that the caller may not know of
 ├── InvalidRequest        the request itself is malformed
+├── HeaderMismatch        its headers and its arguments do not say the same
 ├── Throttled             over a limit
 ├── ApprovalRequired      another person, or the caller, has to say yes first
 ├── Blocked               a guard found something in the arguments or the result
@@ -63,6 +64,10 @@ class InvalidRequest(Refusal):
     slug, code, status, admin_status = "invalid_request", -32602, 400, 400
 
 
+class HeaderMismatch(Refusal):
+    slug, code, status, admin_status = "header_mismatch", -32020, 400, 400
+
+
 class Throttled(Refusal):
     slug, code, status, admin_status = "throttled", -31051, 429, 429
 
@@ -84,7 +89,13 @@ class Overloaded(Refusal):
 
 
 class UpstreamFailed(Refusal):
+    """`detail` is for operators alone: an upstream's own words, which nobody has looked at."""
+
     slug, code, status, admin_status = "upstream_failed", -31054, 502, 502
+
+    def __init__(self, reason: str, *, detail: str = "", retry_after: float = 0) -> None:
+        super().__init__(reason, retry_after=retry_after)
+        self.detail = detail
 
 
 class UpstreamTimedOut(Refusal):
@@ -96,6 +107,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     Forbidden,
     UnknownTarget,
     InvalidRequest,
+    HeaderMismatch,
     Throttled,
     ApprovalRequired,
     Blocked,

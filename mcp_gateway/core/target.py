@@ -20,11 +20,24 @@ KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """An argument that a request repeats in a header (`x-mcp-header`, SEP-2243).
+
+    `path` leads to it, a name for each object on the way; `header` is in lower case.
+    """
+
+    path: tuple[str, ...]
+    header: str
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One tool, resource, prompt, skill, listing or operation, as pinned in the snapshot.
 
     `name` is the upstream's own name (a URI for resources), never the name that a downstream
     uses. Kind "method" is a method the gateway does not know, at /servers/<name>/mcp only.
+    `mirrored` follows from the definition, and is no part of what a target is.
     """
 
     kind: Kind
@@ -33,6 +46,7 @@ class Target:
     digest: str = ""
     labels: frozenset[str] = frozenset()
     requires: frozenset[str] = frozenset()
+    mirrored: tuple[Mirror, ...] = field(default=(), compare=False)
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +70,7 @@ class Definition:
     """One entry of an upstream's listing: `raw` is its JSON object as the upstream sent it.
 
     `digest` ("sha256:<hex>") is over the canonical form of what a reader is shown or bound by.
+    `flaw` says in words why it can be neither reviewed nor served, and is empty when it can.
     """
 
     kind: Kind
@@ -64,3 +79,5 @@ class Definition:
     raw: bytes
     digest: str
     labels: frozenset[str] = frozenset()
+    mirrored: tuple[Mirror, ...] = ()
+    flaw: str = ""

@@ -18,7 +18,7 @@ from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.refusals import Answer, refused, with_receipt
 from mcp_gateway.edge.sessions import Session, Sessions
 from mcp_gateway.edge.stream import Stream
-from mcp_gateway.wire import jsonrpc, legacy, modern, trace
+from mcp_gateway.wire import jsonrpc, legacy, mirror, modern, trace
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class McpEndpoint:
             error = jsonrpc.error(fault.id, fault.code, fault.message)
             await asgi.respond(send, 400, error)
             return
-        request = Request(self, headers, principal, endpoint, message)
+        request = Request(self, headers, principal, endpoint, message, scope["headers"])
         await request.serve(receive, send)
 
     async def _delete(
@@ -134,6 +134,7 @@ class McpEndpoint:
             endpoint=request.endpoint,
             trace=request.trace(),
             client=request.client(),
+            mirrors=request.mirrors if request.modern else None,
             notify=stream.notify,
         )
 
@@ -164,8 +165,10 @@ class Request:
         principal: Principal,
         endpoint: str,
         message: jsonrpc.Message,
+        pairs: asgi.Pairs,
     ) -> None:
         self._edge = edge
+        self._pairs = pairs
         self.headers = headers
         self.principal = principal
         self.endpoint = endpoint
@@ -275,6 +278,11 @@ class Request:
         named = meta.get("traceparent") if isinstance(meta, dict) else None
         header = self.headers.get(b"traceparent", b"").decode("latin-1")
         return trace.accept(named if isinstance(named, str) else header)
+
+    def mirrors(self) -> asgi.Pairs:
+        """The `Mcp-Param-*` headers as they came: one that stands twice does so here too."""
+        prefix = mirror.PREFIX.encode()
+        return [pair for pair in self._pairs if pair[0].startswith(prefix)]
 
     def client(self) -> str:
         """What the runtime says of itself: a claim, for the record."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import UNWRITTEN
-from mcp_gateway.core.errors import InsufficientScope, Refusal, UnknownTarget
+from mcp_gateway.core.errors import HeaderMismatch, InsufficientScope, Refusal, UnknownTarget
 from mcp_gateway.edge.asgi import JSON
 from mcp_gateway.wire import jsonrpc, legacy
 
@@ -29,9 +29,10 @@ class Answer:
 def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: bool) -> Answer:
     """A refused tools/call is a result with `isError`, since `data` is never shown to a model.
 
-    A missing scope and an unknown name keep their status and code for tools/call too.
+    A missing scope, an unknown name and a header that differs keep their status and code for
+    tools/call too.
     """
-    plain = isinstance(refusal, InsufficientScope | UnknownTarget)
+    plain = isinstance(refusal, InsufficientScope | UnknownTarget | HeaderMismatch)
     if call.method == "tools/call" and not plain:
         return Answer(200, (JSON,), _as_result(call, id_, refusal, contact, modern=modern))
     code = refusal.code if modern else legacy.code_to_legacy(call.method, refusal.code)

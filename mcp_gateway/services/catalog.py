@@ -31,6 +31,7 @@ def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[st
             definition.digest,
             definition.labels,
             requires.get(definition.server, frozenset()),
+            definition.mirrored,
         )
         catalog.definitions[definition.digest] = definition
         catalog.local[definition.kind, definition.server, definition.name] = target

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Final
 from mcp_gateway.core import describe
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import InvalidRequest
+from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest
 from mcp_gateway.core.naming import literal_length, template_matches
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
+from mcp_gateway.wire import mirror, modern
 
 _BY_NAME: Final[Mapping[str, Kind]] = {
     "tools/call": "tool",
@@ -24,11 +25,13 @@ _LISTINGS: Final = frozenset(
 class Resolve:
     """Finds the target by dictionary reads; only a miss looks further."""
 
-    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint"})
+    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors"})
     sets: ClassVar = frozenset({"target"})
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
         call.target = resolve(call)
+        if call.target.mirrored:
+            check_mirrors(call)
         return await call_next(call)
 
 
@@ -45,6 +48,20 @@ def resolve(call: Call) -> Target:
     if call.endpoint in call.snapshot.upstreams and call.endpoint:
         return Target("method", call.endpoint, call.method)
     raise describe.unknown(call)
+
+
+def check_mirrors(call: Call) -> None:
+    """Raises HeaderMismatch for `Mcp-Param-*` headers that do not repeat the arguments.
+
+    Of who may not use the tool nothing is asked: the answer would say that it exists.
+    """
+    if call.mirrors is None or call.snapshot.policy.prospect(call, call.target) == "deny":
+        return
+    arguments = call.params.view().get("arguments")
+    try:
+        mirror.check(call.target.mirrored, arguments, call.mirrors())
+    except modern.Mismatch as mismatch:
+        raise HeaderMismatch(mismatch.message) from None
 
 
 def _text(view: Mapping[str, Any], name: str) -> str:

@@ -113,7 +113,7 @@ def parse(raw: bytes) -> Message:
         top = _MEMBERS.decode(raw)
     except msgspec.ValidationError as error:
         raise Malformed(INVALID_REQUEST, f"not a JSON-RPC 2.0 message: {error}") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
     id_ = bytes(top.get("id", b""))
     method = _checked(top, id_)

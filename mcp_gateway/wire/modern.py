@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +16,10 @@ META_CLIENT: Final = _NAMESPACE + "clientInfo"
 META_SERVER: Final = _NAMESPACE + "serverInfo"
 META_LOG_LEVEL: Final = _NAMESPACE + "logLevel"
 
+_ENCODED: Final = re.compile(r"=\?base64\?(.*)\?=", re.ASCII)
+
 HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 
 NAME_OF: Final[Mapping[str, str]] = {
@@ -85,12 +89,17 @@ def encode_header(value: str) -> str:
 
 def decode_header(value: str) -> str:
     """The reverse of `encode_header`. Raises Mismatch for a broken encoding."""
-    if not (value.startswith("=?base64?") and value.endswith("?=")):
+    encoded = _ENCODED.fullmatch(value)
+    if not encoded:
         return value
     try:
-        return base64.b64decode(value[9:-2], validate=True).decode()
+        decoded = base64.b64decode(encoded[1], validate=True)
+        # The decoder takes texts that no encoder makes: two of them would be one value.
+        if base64.b64encode(decoded).decode() == encoded[1]:
+            return decoded.decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise Mismatch(HEADER_MISMATCH, "a header has a broken =?base64?…?= value") from None
+        pass
+    raise Mismatch(HEADER_MISMATCH, "a header has a broken =?base64?…?= value")
 
 
 def check(headers: Mapping[bytes, bytes], message: Message) -> None:

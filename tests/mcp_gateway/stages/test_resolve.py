@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.errors import InvalidRequest, Refusal, UnknownTarget
-from mcp_gateway.core.target import Target
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, Refusal, UnknownTarget
+from mcp_gateway.core.target import Mirror, Target
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
@@ -171,3 +172,39 @@ async def test_a_hint_does_not_tell_a_hidden_name_from_one_that_does_not_exist()
             await Resolve()(made, lambda made: Authorize()(made, Rest()))
         told.append(caught.value.reason)
     assert told[0] == told[1]
+
+
+ROUTE = Target("tool", "github", "route", mirrored=(Mirror(("region",), "mcp-param-region"),))
+
+
+def _mirrored(*pairs: tuple[bytes, bytes], **changes: Any) -> Call:
+    params = {"name": "github__route", "arguments": {"region": "eu"}}
+    world = changes.pop("world", None) or snapshot(targets=[ROUTE])
+    return call(params=params, snapshot=world, mirrors=lambda: pairs, **changes)
+
+
+@pytest.mark.requirement("mirrors:headers-and-arguments-agree")
+async def test_headers_are_held_against_the_arguments_that_they_repeat() -> None:
+    await Resolve()(_mirrored((b"mcp-param-region", b"eu")), Rest())
+    with pytest.raises(HeaderMismatch, match="the argument 'region' differ"):
+        await Resolve()(_mirrored((b"mcp-param-region", b"us")), Rest())
+    with pytest.raises(HeaderMismatch, match="is missing"):
+        await Resolve()(_mirrored(), Rest())
+
+
+async def test_where_the_protocol_has_no_such_headers_none_are_missed() -> None:
+    made = _mirrored()
+    made.mirrors = None
+    rest = Rest()
+
+    await Resolve()(made, rest)
+
+    assert rest.calls[0].target is ROUTE
+
+
+@pytest.mark.requirement("refusals:stranger-sees-no-name")
+async def test_headers_are_not_asked_of_who_may_not_use_the_tool() -> None:
+    world = snapshot(policy=FakePolicy(HIDDEN), targets=[ROUTE])
+
+    with pytest.raises(UnknownTarget):
+        await Resolve()(_mirrored(world=world), lambda made: Authorize()(made, Rest()))
