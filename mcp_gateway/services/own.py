@@ -1,9 +1,10 @@
 """What the gateway itself offers: its tools, and its skills as resources and prompts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from connectors.discovery import define
+from connectors.definitions import define
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Definition, Kind
 from skills import Skill
@@ -76,8 +77,8 @@ def _resources(skill: Skill) -> list[dict[str, Any]]:
 
 
 def _defined(kind: Kind, item: Mapping[str, Any]) -> Definition:
-    """Like an upstream's, with a name that stands in `name` for operations too."""
-    made = define(GATEWAY, "tool" if kind == "operation" else kind, dict(item))
-    if made is None:
-        raise ValueError(f"{item} has no name")
-    return Definition(kind, GATEWAY, made.name, made.raw, f"{made.digest}#{kind}")
+    """Like an upstream's. An operation, which no protocol lists, is read as a prompt is."""
+    if kind != "operation":
+        return define(GATEWAY, kind, dict(item))
+    made = define(GATEWAY, "prompt", dict(item))
+    return replace(made, kind=kind, digest=f"{made.digest}#{kind}")

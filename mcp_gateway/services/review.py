@@ -27,15 +27,17 @@ class Review:
         self._clock = clock
 
     def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
-        """Definitions of a server that was never seen are pinned as they are."""
+        """Definitions of a server that was never seen are pinned as they are, save flawed ones."""
         pinned = self._pins.of(server)
+        sound = [definition for definition in listed if not definition.flaw]
+        reviewed = Reviewed(held={_target(d): d.flaw for d in listed if d.flaw})
         if not pinned or trust == "follow":
-            self._pins.pin(listed, int(self._clock()))
-            return Reviewed(list(listed))
-        reviewed = Reviewed()
-        for definition in listed:
+            self._pins.pin(sound, int(self._clock()))
+            reviewed.served = sound
+            return reviewed
+        for definition in sound:
             pin = pinned.get((definition.kind, definition.name))
-            target = str(Target(definition.kind, server, definition.name))
+            target = _target(definition)
             if pin is None:
                 reviewed.held[target] = "it is new: accept it with `mcp-gateway servers accept`"
             elif pin.digest != definition.digest:
@@ -50,3 +52,7 @@ class Review:
     def accept(self, listed: Sequence[Definition]) -> None:
         """Takes these as reviewed."""
         self._pins.pin(listed, int(self._clock()))
+
+
+def _target(definition: Definition) -> str:
+    return str(Target(definition.kind, definition.server, definition.name))
