@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.wire import jsonrpc, modern, trace
 
 CLIENT: Final = b'{"name":"mcp-gateway","version":"0.1.0"}'
@@ -79,8 +79,13 @@ def own_meta() -> bytes:
 
 
 def _meta(found: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
-    meta = found.get("_meta")
-    return {} if meta is None else jsonrpc.members(bytes(meta))
+    """The caller's `_meta`, by member. Raises InvalidRequest for one that is no object."""
+    meta = bytes(found.get("_meta", b"null"))
+    if meta == b"null":
+        return {}
+    if meta[:1] != b"{":
+        raise InvalidRequest("_meta is an object")
+    return jsonrpc.members(meta)
 
 
 def _traced(call: Call) -> msgspec.Raw:
