@@ -9,10 +9,21 @@ import sys
 from typing import Any
 
 import uvicorn
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+
+class NewOrder(BaseModel):
+    """What somebody wants to have."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    customer: str = Field(min_length=1, max_length=200)
+    item: str = Field(min_length=1, max_length=200)
+    quantity: int = Field(ge=1, le=10_000)
 
 
 class Orders:
@@ -31,9 +42,13 @@ class Orders:
         return JSONResponse({"orders": chosen})
 
     async def create(self, request: Request) -> JSONResponse:
-        fields = await request.json()
+        try:
+            new = NewOrder.model_validate_json(await request.body())
+        except ValidationError as error:
+            said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            return JSONResponse({"error": "; ".join(said)}, status_code=422)
         id_ = str(next(self._ids))
-        self._book[id_] = _order(id_, fields["customer"], fields["item"], fields["quantity"])
+        self._book[id_] = _order(id_, new.customer, new.item, new.quantity)
         return JSONResponse(self._book[id_], status_code=201)
 
     async def one(self, request: Request) -> JSONResponse:
