@@ -2,31 +2,32 @@
 
 import asyncio
 import itertools
-import socket
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors import discovery, requests
-from connectors.child import Child, Command
+from connectors import answers, asked_back, discovery, eras, progress, requests
+from connectors.application import Application, Program
+from connectors.failures import requested, told
 from connectors.services import Services
+from connectors.urls import check_url
 from mcp_gateway.core.body import Result
-from mcp_gateway.core.call import Call, Notify, silent
+from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
-from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed, UpstreamTimedOut
+from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
-from mcp_gateway.wire import jsonrpc, legacy, modern, sse
+from mcp_gateway.wire import jsonrpc, legacy, mirror, modern
 from mcp_gateway.wire.connection import Response
 from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 
-Headers = list[tuple[str, str]]
-EVENT_STREAM: Final = "application/json, text/event-stream"
-SESSION_GONE: Final = 404
+Headers = eras.Headers
+Session = tuple[tuple[str, str], ...]
 CANCEL_BOUND: Final = 2.0
-READY_TRIES: Final = 40
-READY_PAUSE: Final = 0.25
+
+log = logging.getLogger(__name__)
 
 
 class HttpConfig(BaseModel):
@@ -43,9 +44,14 @@ class HttpConfig(BaseModel):
     command: list[str] = []
     environment: list[str] = []
 
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        check_url(self.url, self.command)
+        return self
+
 
 class McpHttp:
-    """One upstream. Its era is found out once, and again after it was away."""
+    """One upstream. What it speaks is found out once, and again after it was away."""
 
     Config: ClassVar = HttpConfig
 
@@ -53,12 +59,20 @@ class McpHttp:
         self._name = name
         self._config = config
         self._services = services
-        self._folder = folder
         self._url = config.url
-        self._child: Child | None = None
+        self._application = (
+            Application(
+                Program(name, config.url, config.command, folder, config.environment),
+                services,
+                self._lost,
+            )
+            if config.command
+            else None
+        )
         self._era = ""
-        self._session: Headers = []
-        self._opening = asyncio.Lock()
+        self._session: Session = ()
+        self._declared: frozenset[str] = frozenset()
+        self._opening: asyncio.Task[None] | None = None
         self._ids = itertools.count(1)
 
     @classmethod
@@ -67,9 +81,12 @@ class McpHttp:
         return cls(name, config, services, services.data / "servers" / name)
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:
-        await self._started()
         await self._opened(credential)
-        return await discovery.listed(self._name, lambda m, p: self._ask(m, p, credential))
+
+        async def ask(method: str, params: bytes) -> bytes:
+            return await self._ask(method, params, credential)
+
+        return await discovery.listed(self._name, ask, self._declared)
 
     async def send(self, call: Call) -> Result:
         if not self._era:
@@ -82,203 +99,193 @@ class McpHttp:
             raise
 
     async def aclose(self) -> None:
-        if self._child:
-            await self._child.aclose()
+        if self._opening:
+            self._opening.cancel()
+        if self._application:
+            await self._application.aclose()
 
     # one request
 
     def _message(self, call: Call, id_: bytes) -> bytes:
-        modern_ = self._era == "modern"
-        params = requests.modern_params(call) if modern_ else requests.legacy_params(call)
+        if self._era == "modern":
+            return jsonrpc.request(id_, call.method, requests.modern_params(call))
+        params = progress.renumbered(requests.legacy_params(call), id_)
         return jsonrpc.request(id_, call.method, params)
 
     async def _exchange(self, call: Call, id_: bytes) -> Result:
-        method, credential, name = call.method, call.credential, requests.mirrored(call)
-        response = await self._post(method, name, self._message(call, id_), credential)
-        if response.status == SESSION_GONE and self._era == "legacy" and self._session:
-            self._era = ""
-            await self._opened(credential)
-            response = await self._post(method, name, self._message(call, id_), credential)
+        spoken = self._era, self._session
+        response = await self._call(call, id_)
+        if response.status in eras.STALE and await self._renewed(response, spoken, call.credential):
+            spoken = self._era, self._session
+            response = await self._call(call, id_)
         if response.streaming:
-            answer = await self._streamed(response, id_, call.notify)
+            answer = await self._streamed(response, id_, spoken[0], call)
         else:
-            answer = self._whole(response, id_)
-        return self._result(method, answer)
+            answer = answers.whole(self._name, response, id_)
+        return self._result(call.method, spoken[0], answer)
 
-    def _result(self, method: str, answer: jsonrpc.Message) -> Result:
+    def _call(self, call: Call, id_: bytes) -> Awaitable[Response]:
+        name = requests.mirrored(call)
+        mirrors = self._mirrors(call) if call.target.mirrored else ()
+        return self._post(call.method, name, self._message(call, id_), call.credential, mirrors)
+
+    def _result(self, method: str, era: str, answer: jsonrpc.Message) -> Result:
         raw, failed = requests.answered(answer, self._name)
-        if self._era == "legacy" and not failed:
+        if era == "legacy" and not failed:
             raw = legacy.result_to_modern(method, raw)
         return jsonrpc.body(raw, failed=failed)
 
     async def _post(
-        self, method: str, name: str, message: bytes, credential: Credential
+        self,
+        method: str,
+        name: str,
+        message: bytes,
+        credential: Credential,
+        mirrors: Sequence[tuple[str, str]] = (),
     ) -> Response:
-        headers = [*self._headers(method, name), *credential.headers]
+        headers = [*self._headers(method, name), *mirrors, *credential.headers]
         try:
             response = await self._services.http.request(
                 "POST", self._url, headers, message, timeout=self._config.timeout
             )
-        except HttpTimedOut as error:
-            raise UpstreamTimedOut(f"{self._name}: {error}") from None
-        except TooLarge as error:
-            raise ResultTooLarge(f"{self._name}: {error}") from None
-        except HttpFailed as error:
-            self._era = ""
+        except HttpFailed as failure:
+            if not isinstance(failure, HttpTimedOut | TooLarge):
+                self._lost()
+            raise told(self._name, failure) from None
+        except ValueError as error:
             raise UpstreamFailed(f"{self._name}: {error}") from None
         if response.status == 401:
+            response.close()
             raise CredentialRefused
         return response
 
     def _headers(self, method: str, name: str) -> Headers:
         if self._era == "modern":
             return modern.request_headers(method, name)
-        return [("content-type", "application/json"), ("accept", EVENT_STREAM), *self._session]
+        return eras.headers(self._session)
 
-    async def _answer(self, response: Response, id_: bytes, notify: Notify) -> jsonrpc.Message:
-        """The message that answers, whatever the status: an error has its code in the body."""
-        if response.streaming:
-            return await self._streamed(response, id_, notify)
-        return self._whole(response, id_)
+    def _mirrors(self, call: Call) -> Headers:
+        """`Mcp-Param-*`, made anew of what leaves: the caller's own may not fit it any more."""
+        if self._era != "modern":
+            return []
+        return mirror.headers(call.target.mirrored, call.outgoing.view().get("arguments"))
 
-    def _whole(self, response: Response, id_: bytes) -> jsonrpc.Message:
-        try:
-            message = jsonrpc.parse(response.body)
-        except jsonrpc.Malformed:
-            raise UpstreamFailed(
-                f"{self._name} answered {response.status} and no JSON-RPC message"
-            ) from None
-        if message.id != id_ and not message.error:
-            raise UpstreamFailed(f"{self._name} answered another request")
-        return message
+    async def _streamed(
+        self, response: Response, id_: bytes, era: str, call: Call
+    ) -> jsonrpc.Message:
+        async def aside(message: jsonrpc.Message, raw: bytes) -> None:
+            if message.method and message.id:
+                await self._reply(message, era, call.credential)
+            elif message.method == progress.METHOD and era == "legacy":
+                await self._progressed(message.params.raw, id_, call)
+            elif message.method:
+                await call.notify(jsonrpc.body(raw))
 
-    async def _streamed(self, response: Response, id_: bytes, notify: Notify) -> jsonrpc.Message:
-        decoder = sse.Decoder()
-        try:
-            async for chunk in response.chunks(idle=self._config.timeout):
-                for event in decoder.feed(chunk):
-                    if not event.data:
-                        continue  # primes an id to resume from (SEP-1699)
-                    message = jsonrpc.parse(event.data)
-                    if message.id == id_ and not message.method:
-                        return message
-                    await self._aside(message, event.data, notify)
-        except HttpTimedOut as error:
-            raise UpstreamTimedOut(f"{self._name}: {error}") from None
-        except (HttpFailed, jsonrpc.Malformed, ValueError) as error:
-            raise UpstreamFailed(f"{self._name}: {error}") from None
-        finally:
-            response.close()
-        raise UpstreamFailed(f"{self._name} ended its stream without an answer")
+        return await answers.answer(
+            self._name, response, id_, idle=self._config.timeout, aside=aside
+        )
 
-    async def _aside(self, message: jsonrpc.Message, raw: bytes, notify: Notify) -> None:
-        """Passes on a notification; a request of the upstream's is answered with a refusal."""
-        if message.id:
-            refusal = jsonrpc.error(
-                message.id, jsonrpc.METHOD_NOT_FOUND, f"{message.method} is not offered here"
-            )
-            await self._post("", "", refusal, Credential())
-            return
-        await notify(jsonrpc.body(raw))
+    async def _progressed(self, params: bytes, id_: bytes, call: Call) -> None:
+        """Of other requests than this one its caller hears nothing."""
+        token = progress.token_of(call.outgoing.raw)
+        if token and progress.about(params) == id_:
+            await call.notify(progress.returned(params, token))
 
-    # the connection's life
-
-    async def _opened(self, credential: Credential) -> None:
-        if self._era:
-            return
-        async with self._opening:
-            if not self._era:
-                await self._negotiate(credential)
-
-    async def _negotiate(self, credential: Credential) -> None:
-        """Asks as 2026-07-28; a server that does not know it is of the initialize era."""
-        self._era, self._session = "modern", []
-        params = b'{"_meta":%b}' % requests.own_meta()
-        try:
-            answer = await self._own("server/discover", params, credential)
-        except UpstreamFailed:
-            self._era = "legacy"
-            answer = None
-        if answer is not None and not answer.error:
-            return
-        self._era = "legacy"
-        try:
-            await self._initialize(credential)
-        except BaseException:
-            self._era = ""
-            raise
-
-    async def _initialize(self, credential: Credential) -> None:
-        id_ = b"%d" % next(self._ids)
-        params = legacy.initialize_params(requests.CLIENT)
-        message = jsonrpc.request(id_, "initialize", params)
-        response = await self._post("initialize", "", message, credential)
-        answer = await self._answer(response, id_, silent)
-        raw, failed = requests.answered(answer, self._name)
-        if failed:
-            raise UpstreamFailed(f"{self._name} does not take part: {raw[:200]!r}")
-        revision = jsonrpc.decode(raw).get("protocolVersion")
-        if revision not in legacy.REVISIONS:
-            raise UpstreamFailed(f"{self._name} speaks the unknown revision {revision!r}")
-        self._session = [("mcp-protocol-version", revision)]
-        if session := response.headers.get(legacy.SESSION):
-            self._session.append((legacy.SESSION, session))
-        note = jsonrpc.notification("notifications/initialized", b"{}")
-        (await self._post("notifications/initialized", "", note, credential)).close()
+    # what the gateway says of its own accord
 
     async def _ask(self, method: str, params: bytes, credential: Credential) -> bytes:
+        spoken = self._era, self._session
+        response, id_ = await self._own(method, params, credential)
+        if response.status in eras.STALE and await self._renewed(response, spoken, credential):
+            response, id_ = await self._own(method, params, credential)
+        answer = await answers.answer(
+            self._name, response, id_, idle=self._config.timeout, aside=answers.nothing
+        )
+        return discovery.payload(self._name, method, answer)
+
+    async def _own(
+        self, method: str, params: bytes, credential: Credential
+    ) -> tuple[Response, bytes]:
+        """Sends a request of the gateway's own, in what is spoken now."""
+        id_ = b"%d" % next(self._ids)
         if self._era == "modern":
             params = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
-        answer = await self._own(method, params, credential)
-        raw, failed = requests.answered(answer, self._name)
-        if failed:
-            raise discovery.NotOffered(method)
-        return raw
-
-    async def _own(self, method: str, params: bytes, credential: Credential) -> jsonrpc.Message:
-        """A request of the gateway's own."""
-        id_ = b"%d" % next(self._ids)
         message = jsonrpc.request(id_, method, params)
-        return await self._answer(await self._post(method, "", message, credential), id_, silent)
+        return await self._post(method, "", message, credential), id_
+
+    async def _reply(self, message: jsonrpc.Message, era: str, credential: Credential) -> None:
+        if era == "legacy":  # no other server may ask
+            await self._say("", asked_back.reply(message), credential)
 
     async def _cancel(self, id_: bytes, credential: Credential) -> None:
         """Tells a legacy upstream; a modern one sees its response stream closed."""
         if self._era != "legacy":
             return
-        note = jsonrpc.notification("notifications/cancelled", b'{"requestId":%b}' % id_)
-        sending = asyncio.ensure_future(self._post("notifications/cancelled", "", note, credential))
-        await asyncio.wait({sending}, timeout=CANCEL_BOUND)
+        method = "notifications/cancelled"
+        note = jsonrpc.notification(method, b'{"requestId":%b}' % id_)
+        # A task of its own: the one that this is said in is being cancelled.
+        saying = asyncio.ensure_future(self._say(method, note, credential))
+        try:
+            await asyncio.wait({saying}, timeout=CANCEL_BOUND)
+        finally:
+            saying.cancel()
 
-    async def _started(self) -> None:
-        """Starts the server, if it is the gateway's to start, and waits until it listens."""
-        if not self._config.command or (self._child and self._child.alive):
+    async def _say(self, method: str, message: bytes, credential: Credential) -> None:
+        """Sends what nobody waits for an answer to: it is no matter to the call if it fails."""
+        try:
+            async with asyncio.timeout(CANCEL_BOUND):
+                (await self._post(method, "", message, credential)).close()
+        except (Refusal, CredentialRefused, TimeoutError) as failure:
+            log.debug("%s was not told: %s", self._name, type(failure).__name__)
+
+    # the connection's life
+
+    async def _opened(self, credential: Credential) -> None:
+        """Finds out what is spoken, once for all who wait for it."""
+        if self._era:
             return
-        port = str(free_port())
-        self._url, self._era = self._config.url.replace("{port}", port), ""
-        words = [word.replace("{port}", port) for word in self._config.command]
-        command = Command(
-            self._name, words, self._folder, self._config.environment, (("PORT", port),)
-        )
-        self._child = await Child.spawn(command, self._services.ledger, piped=False)
-        for _ in range(READY_TRIES):
-            if not self._child.alive:
-                raise UpstreamFailed(f"{self._name} ended as soon as it was started")
-            if await listens(int(port)):
-                return
-            await asyncio.sleep(READY_PAUSE)
-        raise UpstreamTimedOut(f"{self._name} does not listen on its port")
+        if self._opening is None or self._opening.done():
+            # Kept here, and ended in aclose: no one caller who leaves takes it along.
+            self._opening = asyncio.get_running_loop().create_task(self._agree(credential))
+            self._opening.add_done_callback(_looked_at)
+        opening = self._opening
+        await asyncio.wait({opening})
+        if opening.cancelled():
+            raise UpstreamFailed(f"{self._name} is being stopped")
+        opening.result()
+
+    async def _agree(self, credential: Credential) -> None:
+        if self._application:
+            self._url = await self._application.url()
+
+        async def post(headers: Headers, message: bytes) -> Response:
+            request = ("POST", self._url, [*headers, *credential.headers], message)
+            return await requested(self._services.http, self._name, request, self._config.timeout)
+
+        spoken = await eras.agreed(self._name, post, self._ids, self._config.timeout)
+        self._era, self._session, self._declared = spoken.era, spoken.session, spoken.declared
+
+    async def _renewed(
+        self, response: Response, spoken: tuple[str, Session], credential: Credential
+    ) -> bool:
+        """Whether something else is spoken now than when this response was asked for.
+
+        If so the request is sent again: an upstream that turned it away has not carried it out.
+        """
+        if not eras.outdated(*spoken, response):
+            return False
+        if (self._era, self._session) == spoken:
+            self._lost()
+        await self._opened(credential)
+        return (self._era, self._session) != spoken
+
+    def _lost(self) -> None:
+        """The upstream may be another one when it is back."""
+        self._era = ""
+        self._services.changed(self._name)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+def _looked_at(task: asyncio.Task[None]) -> None:
+    """Whoever waited has been told; that nobody did is no error."""
+    if not task.cancelled():
+        task.exception()

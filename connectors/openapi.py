@@ -1,35 +1,30 @@
-"""An internal application behind a REST API: its OpenAPI document says which tools it has.
-
-Nothing is a tool unless its operation opts in: `x-mcp: {enabled: true, name, description}`.
-"""
+"""An internal application behind a REST API: its OpenAPI document says which tools it has."""
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
-from urllib.parse import quote, urlencode
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors import discovery
-from connectors.child import Child, Command
-from connectors.mcp_http import free_port, listens
+from connectors.application import Application, Program
+from connectors.failures import told
+from connectors.openapi_document import Operation, operations
+from connectors.openapi_request import Prepared, prepared
 from connectors.services import Services
+from connectors.urls import check_url
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
-from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed, UpstreamTimedOut
+from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.core.target import Definition
-from mcp_gateway.wire import jsonrpc
+from mcp_gateway.wire import jsonrpc, trace
 from mcp_gateway.wire.connection import Response
-from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut
+from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 
-_VERBS: Final = ("get", "put", "post", "patch", "delete")
-READY_TRIES: Final = 40
-READY_PAUSE: Final = 0.25
 BUILT_IN: Final = "builtin:"
+_TEXTS: Final = ("text/", "application/json", "application/xml", "application/yaml")
 
 
 class OpenApiConfig(BaseModel):
@@ -49,16 +44,10 @@ class OpenApiConfig(BaseModel):
     command: list[str] = []
     environment: list[str] = []
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation that opted in, as a tool."""
-
-    verb: str
-    path: str
-    definition: Definition
-    places: Mapping[str, str]
-    """Where each argument goes: "path", "query" or "body"."""
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        check_url(self.url, self.command)
+        return self
 
 
 class OpenApi:
@@ -66,75 +55,88 @@ class OpenApi:
 
     Config: ClassVar = OpenApiConfig
 
-    def __init__(self, name: str, config: OpenApiConfig, services: Services, folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: OpenApiConfig,
+        services: Services,
+        tools: Mapping[str, Operation],
+    ) -> None:
         self._name = name
         self._config = config
         self._services = services
-        self._folder = folder
-        self._url = config.url.rstrip("/")
-        self._child: Child | None = None
-        self._operations: Mapping[str, Operation] = {}
+        self._operations = tools
+        self._application: Application | None = None
+        if config.command:
+            folder = services.data / "servers" / name
+            program = Program(name, config.url, config.command, folder, config.environment)
+            self._application = Application(program, services, self._lost)
 
     @classmethod
     async def open(cls, name: str, config: OpenApiConfig, services: Services) -> "OpenApi":
         """Reads the document. Raises ValueError for one that cannot be read."""
-        self = cls(name, config, services, services.data / "servers" / name)
-        document = await asyncio.to_thread(_file(config.document).read_text, "utf-8")
-        self._operations = {o.definition.name: o for o in operations(name, json.loads(document))}
-        return self
+        text = await asyncio.to_thread(_file(config.document).read_text, "utf-8")
+        found = operations(name, json.loads(text))
+        return cls(name, config, services, {o.definition.name: o for o in found})
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
-        await self._started()
+        """The tools are the document's; the application is asked no more than to be there."""
+        response = await self._request("HEAD", Prepared("/"), ())
+        response.close()
         return [operation.definition for operation in self._operations.values()]
 
     async def send(self, call: Call) -> Result:
         operation = self._operations.get(call.target.name)
         if operation is None or call.method != "tools/call":
             raise UpstreamFailed(f"{self._name} has no {call.target.name!r}")
-        arguments = call.outgoing.view().get("arguments") or {}
-        url, body = place(operation, self._url, arguments)
-        headers = [("accept", "application/json"), *call.credential.headers]
-        if body:
-            headers.append(("content-type", "application/json"))
-        return _result(await self._request(operation.verb.upper(), url, headers, body))
+        request = prepared(operation, call.outgoing.view().get("arguments") or {})
+        response = await self._request(
+            operation.verb.upper(), request, self._headers(call, operation, request)
+        )
+        if response.status == 401:
+            response.close()
+            raise CredentialRefused
+        if response.streaming:
+            response.close()
+            raise UpstreamFailed(f"{self._name} answered with a stream of events")
+        return _result(response)
 
     async def aclose(self) -> None:
-        if self._child:
-            await self._child.aclose()
+        if self._application:
+            await self._application.aclose()
+
+    def _headers(
+        self, call: Call, operation: Operation, request: Prepared
+    ) -> Sequence[tuple[str, str]]:
+        """What the arguments say can never stand in the place of the credential."""
+        shown = {name.lower() for name, _ in call.credential.headers}
+        if taken := [name for name, _ in request.headers if name.lower() in shown]:
+            raise InvalidRequest(f"no argument can fill {taken[0]!r}")
+        headers = [("accept", "application/json"), *request.headers]
+        if request.body:
+            headers.append(("content-type", operation.media))
+        if call.trace:
+            headers.append(("traceparent", trace.child(call.trace)))
+        return [*headers, *call.credential.headers]
 
     async def _request(
-        self, verb: str, url: str, headers: Sequence[tuple[str, str]], body: bytes
+        self, verb: str, request: Prepared, headers: Sequence[tuple[str, str]]
     ) -> Response:
+        base = await self._application.url() if self._application else self._config.url
+        url = base.rstrip("/") + request.path
         try:
-            response = await self._services.http.request(
-                verb, url, headers, body, timeout=self._config.timeout
+            return await self._services.http.request(
+                verb, url, headers, request.body, timeout=self._config.timeout
             )
-        except HttpTimedOut as error:
-            raise UpstreamTimedOut(f"{self._name}: {error}") from None
-        except HttpFailed as error:
+        except HttpFailed as failure:
+            if not isinstance(failure, HttpTimedOut | TooLarge):
+                self._lost()
+            raise told(self._name, failure) from None
+        except ValueError as error:
             raise UpstreamFailed(f"{self._name}: {error}") from None
-        if response.status == 401:
-            raise CredentialRefused
-        return response
 
-    async def _started(self) -> None:
-        """Starts the application, if it is the gateway's to start, and waits for its port."""
-        if not self._config.command or (self._child and self._child.alive):
-            return
-        port = str(free_port())
-        self._url = self._config.url.replace("{port}", port).rstrip("/")
-        words = [word.replace("{port}", port) for word in self._config.command]
-        command = Command(
-            self._name, words, self._folder, self._config.environment, (("PORT", port),)
-        )
-        self._child = await Child.spawn(command, self._services.ledger, piped=False)
-        for _ in range(READY_TRIES):
-            if await listens(int(port)):
-                return
-            if not self._child.alive:
-                raise UpstreamFailed(f"{self._name} ended as soon as it was started")
-            await asyncio.sleep(READY_PAUSE)
-        raise UpstreamTimedOut(f"{self._name} does not listen on its port")
+    def _lost(self) -> None:
+        self._services.changed(self._name)
 
 
 def _file(document: str) -> Path:
@@ -145,99 +147,33 @@ def _file(document: str) -> Path:
     return Path(document)
 
 
-def operations(server: str, document: Mapping[str, Any]) -> Sequence[Operation]:
-    """The operations that opted in. Raises ValueError for one that cannot become a tool."""
-    return [
-        _operation(server, verb, path, item[verb])
-        for path, item in document.get("paths", {}).items()
-        for verb in _VERBS
-        if item.get(verb, {}).get("x-mcp", {}).get("enabled") is True
-    ]
-
-
-def _operation(server: str, verb: str, path: str, spec: Mapping[str, Any]) -> Operation:
-    extension = spec["x-mcp"]
-    name = extension.get("name") or spec.get("operationId")
-    if not name:
-        raise ValueError(f"{verb} {path}: x-mcp needs a name, or the operation an operationId")
-    properties, required, places = _inputs(spec)
-    tool = {
-        "name": name,
-        "description": extension.get("description") or spec.get("summary", ""),
-        "inputSchema": {"type": "object", "properties": properties, "required": required},
-        "annotations": {
-            "readOnlyHint": verb == "get",
-            "destructiveHint": verb == "delete" or extension.get("destructive") is True,
-            "idempotentHint": verb in ("get", "put", "delete"),
-            "openWorldHint": False,
-        },
-    }
-    definition = discovery.define(server, "tool", tool)
-    if definition is None:
-        raise ValueError(f"{verb} {path}: the name of a tool is a string")
-    return Operation(verb, path, definition, places)
-
-
-def _inputs(spec: Mapping[str, Any]) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    places: dict[str, str] = {}
-    for parameter in spec.get("parameters", ()):
-        if parameter["in"] in ("path", "query"):
-            name = parameter["name"]
-            properties[name] = {
-                **parameter.get("schema", {}),
-                "description": parameter.get("description", ""),
-            }
-            places[name] = parameter["in"]
-            required += [name] if parameter.get("required") else []
-    content = spec.get("requestBody", {}).get("content", {})
-    schema = content.get("application/json", {}).get("schema", {})
-    for name, property_ in schema.get("properties", {}).items():
-        properties[name], places[name] = property_, "body"
-    return properties, [*required, *schema.get("required", ())], places
-
-
-def place(operation: Operation, url: str, arguments: Mapping[str, Any]) -> tuple[str, bytes]:
-    """The URL and the body. A path argument can only ever fill its own segment.
-
-    Raises InvalidRequest for an argument that the operation does not have, or that is missing.
-    """
-    if unknown := sorted(set(arguments) - set(operation.places)):
-        raise InvalidRequest(f"{operation.definition.name} takes no {', '.join(unknown)}")
-    path = operation.path
-    for name, where in operation.places.items():
-        if where == "path":
-            text = str(arguments.get(name, ""))
-            if text in ("", ".", ".."):
-                raise InvalidRequest(f"{operation.definition.name} needs {name}")
-            path = path.replace(f"{{{name}}}", quote(text, safe=""))
-    query = {
-        n: arguments[n] for n, w in operation.places.items() if w == "query" and n in arguments
-    }
-    fields = {
-        n: arguments[n] for n, w in operation.places.items() if w == "body" and n in arguments
-    }
-    return (
-        f"{url}{path}" + (f"?{urlencode(query)}" if query else ""),
-        jsonrpc.encode(fields) if fields else b"",
-    )
-
-
 def _result(response: Response) -> Result:
-    """The answer in both faces when it is a JSON object; an HTTP error is a tool's error."""
+    """The answer in both faces when it is a JSON object.
+
+    An HTTP error is a tool's error, and so is a redirection: none is ever followed.
+    """
+    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    failed = not 200 <= response.status < 300
     text = response.body.decode("utf-8", "replace")
-    failed = response.status >= 400
+    if response.body and media and not _is_text(media):
+        failed, text = True, f"{len(response.body)} bytes of {media}, which is not text"
     said = f"HTTP {response.status}: {text}" if failed else text
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": said}],
         "isError": failed,
         "resultType": "complete",
     }
-    try:
-        decoded = jsonrpc.decode(response.body)
-    except ValueError:
-        decoded = None
-    if isinstance(decoded, dict) and not failed:
+    if not failed and isinstance(decoded := _decoded(response.body), dict):
         result["structuredContent"] = decoded
     return jsonrpc.body(jsonrpc.encode(result))
+
+
+def _is_text(media: str) -> bool:
+    return media.startswith(_TEXTS) or media.endswith(("+json", "+xml"))
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return jsonrpc.decode(raw)
+    except ValueError:
+        return None

@@ -123,6 +123,7 @@ class Operations:
                 "name": name,
                 "connector": running.config.connector,
                 "trouble": running.trouble,
+                "detail": running.detail,
                 "served": len(running.reviewed.served),
                 "held": {
                     target: reason

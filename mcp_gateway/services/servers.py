@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcp_gateway.config import Server
 from mcp_gateway.core import ports
 from mcp_gateway.core.credential import Credential, CredentialRefused, Grant
-from mcp_gateway.core.errors import Refusal
+from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services.review import Review, Reviewed
 
 DISCOVERY_BOUND = 30.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+SPACING = 1.0
+"""Seconds between two discoveries, however often one is asked for."""
 
 
 @dataclass(slots=True)
 class Running:
-    """One upstream as it is now. `trouble` says in words why nothing of it is served."""
+    """One upstream as it is now. `trouble` says in words why nothing of it is served.
+
+    `detail` is what it said itself when it failed, for administrators alone.
+    """
 
     name: str
     config: Server
@@ -27,6 +33,7 @@ class Running:
     listed: Sequence[Definition] = ()
     reviewed: Reviewed = field(default_factory=Reviewed)
     trouble: str = "it has not answered yet"
+    detail: str = ""
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -49,16 +56,19 @@ class Discovery:
             running.wanted.clear()
             if await self._once(running):
                 pause = FIRST_PAUSE
+                await asyncio.sleep(SPACING)
                 await running.wanted.wait()
                 continue
-            try:
-                async with asyncio.timeout(pause):
+            running.wanted.clear()  # the failure itself is no reason to look again at once
+            await asyncio.sleep(FIRST_PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause - FIRST_PAUSE):
                     await running.wanted.wait()
-            except TimeoutError:
-                pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _once(self, running: Running) -> bool:
         before = (running.trouble, running.reviewed)
+        running.detail = ""
         try:
             async with asyncio.timeout(DISCOVERY_BOUND):
                 running.listed = await running.connector.discover(running.credential())
@@ -68,6 +78,7 @@ class Discovery:
             running.trouble = "it refuses the gateway's credential"
         except (Refusal, OSError, ValueError) as failure:
             running.trouble = str(failure)
+            running.detail = failure.detail if isinstance(failure, UpstreamFailed) else ""
         else:
             running.trouble = ""
             running.reviewed = await asyncio.to_thread(

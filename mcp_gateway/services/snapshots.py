@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +42,7 @@ class Snapshots:
         self._review = review
         self._local = local
         self._own = own
-        self._services = services
+        self._services = replace(services, changed=self.rediscover)
         self._profiles = frozenset(profiles)
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -86,7 +87,9 @@ class Snapshots:
             return []
         served = {(d.kind, d.name) for d in running.reviewed.served}
         chosen = [
-            d for d in running.listed if (d.kind, d.name) not in served and name in ("", d.name)
+            d
+            for d in running.listed
+            if (d.kind, d.name) not in served and not d.flaw and name in ("", d.name)
         ]
         if chosen:
             await asyncio.to_thread(self._review.accept, chosen)

@@ -113,7 +113,8 @@ def test_a_trace_goes_on_as_a_child_of_itself(params_of: Any) -> None:
 @BOTH
 def test_a_meta_of_null_is_none_and_any_other_that_is_no_object_is_refused(params_of: Any) -> None:
     assert params_of(made({"name": "x", "_meta": None})) == params_of(made({"name": "x"}))
-    for meta in (7, [], "x", True):
+    others: tuple[Any, ...] = (7, [], "x", True)
+    for meta in others:
         with pytest.raises(InvalidRequest, match="_meta is an object"):
             params_of(made({"name": "x", "_meta": meta}))
 

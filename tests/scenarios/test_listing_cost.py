@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors import discovery
+from connectors.definitions import define
 from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services import catalog
@@ -46,9 +46,7 @@ def definitions() -> Iterator[Definition]:
             "description": "what it does, in a sentence or two " * 3,
             "inputSchema": {"type": "object", "properties": properties},
         }
-        made = discovery.define("github", "tool", tool)
-        assert made is not None
-        yield made
+        yield define("github", "tool", tool)
 
 
 def world(engine: Engine) -> Snapshot:

@@ -1,0 +1,143 @@
+"""Eras: finding out what an upstream speaks, and noticing that it speaks something else now."""
+
+import itertools
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from connectors import answers, requests
+from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.wire import jsonrpc, legacy, modern
+from mcp_gateway.wire.connection import Response
+
+Headers = list[tuple[str, str]]
+Post = Callable[[Headers, bytes], Awaitable[Response]]
+EVENT_STREAM: Final = "application/json, text/event-stream"
+STALE: Final = frozenset({400, 404})
+"""The statuses with which a server turns away a request of a session or an era it has not."""
+
+_MODERN: Final = frozenset({modern.HEADER_MISMATCH, modern.MISSING_CAPABILITY})
+"""Errors that only a server of 2026-07-28 gives, while it speaks it."""
+_TAKEN: Final = _MODERN | {jsonrpc.INVALID_PARAMS, jsonrpc.PARSE_ERROR, jsonrpc.METHOD_NOT_FOUND}
+"""Errors of such a server about a request that it took for one."""
+_SESSION: Final = re.compile(r"[\x21-\x7e]{1,1024}")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What was agreed on. `session` is what each request of the initialize era carries."""
+
+    era: Literal["modern", "legacy"]
+    declared: frozenset[str] = frozenset()
+    session: tuple[tuple[str, str], ...] = ()
+
+
+async def agreed(server: str, post: Post, ids: "itertools.count[int]", idle: float) -> Spoken:
+    """Asks as 2026-07-28 first; a server that does not know it is of the initialize era.
+
+    Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused.
+    """
+    id_ = b"%d" % next(ids)
+    params = b'{"_meta":%b}' % requests.own_meta()
+    message = jsonrpc.request(id_, "server/discover", params)
+    response = await post(modern.request_headers("server/discover", ""), message)
+    if found := _modern(server, await _read(server, response, id_, idle)):
+        return found
+    return await _initialized(server, post, ids, idle)
+
+
+def outdated(era: str, session: Sequence[tuple[str, str]], response: Response) -> bool:
+    """Whether a request was turned away for its session or its era, and so was not carried out."""
+    if response.status not in STALE or response.streaming:
+        return False
+    code = _code(response.body)
+    if era == "modern":
+        return response.status == 400 and code not in _TAKEN
+    in_session = any(name == legacy.SESSION for name, _ in session)
+    return in_session or code in _MODERN | {modern.UNSUPPORTED_VERSION}
+
+
+def headers(session: Sequence[tuple[str, str]]) -> Headers:
+    """What a request of the initialize era carries."""
+    return [("content-type", "application/json"), ("accept", EVENT_STREAM), *session]
+
+
+def declared(result: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the capabilities in the answer to `server/discover` or `initialize`."""
+    found = result.get("capabilities")
+    return frozenset(found) if isinstance(found, dict) else frozenset()
+
+
+def discovered(answer: jsonrpc.Message) -> Spoken | None:
+    """What a result of `server/discover` says; None when it is not of a modern server."""
+    result = _view(answer.result)
+    versions = result.get("supportedVersions")
+    if isinstance(versions, list) and modern.REVISION in versions:
+        return Spoken("modern", declared(result))
+    return None
+
+
+def taken_part(server: str, answer: jsonrpc.Message) -> tuple[str, frozenset[str]]:
+    """The revision and the capabilities of an answer to `initialize`. Raises UpstreamFailed."""
+    raw, failed = requests.answered(answer, server)
+    if failed:
+        raise UpstreamFailed(f"{server} does not take part: {answers.said(raw)}")
+    result = _view(raw)
+    revision = result.get("protocolVersion")
+    if revision not in legacy.REVISIONS:
+        raise UpstreamFailed(f"{server} speaks a revision that is not known here")
+    return revision, declared(result)
+
+
+async def _read(server: str, response: Response, id_: bytes, idle: float) -> jsonrpc.Message | None:
+    """The answer to the probe; None when it is no message: that server knows no better."""
+    if not response.streaming and _code(response.body) is None and response.status >= 400:
+        return None
+    return await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
+
+
+def _modern(server: str, answer: jsonrpc.Message | None) -> Spoken | None:
+    """What a modern server said; None for any other. Raises UpstreamFailed."""
+    if answer is None:
+        return None
+    if not answer.error:
+        return discovered(answer)
+    if _view(answer.error).get("code") in _MODERN:
+        raise UpstreamFailed(f"{server} turns the gateway away: {answers.said(answer.error)}")
+    return None
+
+
+async def _initialized(server: str, post: Post, ids: "itertools.count[int]", idle: float) -> Spoken:
+    id_ = b"%d" % next(ids)
+    message = jsonrpc.request(id_, "initialize", legacy.initialize_params(requests.CLIENT))
+    response = await post(headers(()), message)
+    answer = await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
+    revision, capabilities = taken_part(server, answer)
+    session = [("mcp-protocol-version", revision)]
+    if named := response.headers.get(legacy.SESSION):
+        if not _SESSION.fullmatch(named):
+            raise UpstreamFailed(f"{server} names a session as no session can be named")
+        session.append((legacy.SESSION, named))
+    note = jsonrpc.notification("notifications/initialized", b"{}")
+    (await post(headers(session), note)).close()
+    return Spoken("legacy", capabilities, tuple(session))
+
+
+def _code(body: bytes) -> int | None:
+    """The code of the error that a body is; None when it is no JSON-RPC error."""
+    try:
+        message = jsonrpc.parse(body)
+    except jsonrpc.Malformed:
+        return None
+    code = _view(message.error).get("code") if message.error else None
+    return code if isinstance(code, int) else None
+
+
+def _view(raw: bytes) -> dict[str, Any]:
+    """The object, empty for what is none."""
+    try:
+        decoded = jsonrpc.decode(raw)
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}

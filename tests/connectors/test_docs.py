@@ -1,0 +1,56 @@
+"""docs/connectors.md: every kind, every key, and an example that works."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import CONNECTORS
+from mcp_gateway.config import Settings
+from mcp_gateway.core.credential import NONE
+from mcp_gateway.core.target import Target
+from tests.connectors.conftest import Around
+from tests.support.calls import call
+
+TEXT = (Path(__file__).parents[2] / "docs" / "connectors.md").read_text("utf-8")
+
+
+def section(name: str) -> str:
+    found = re.search(rf"^## {name}$(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/connectors.md has no heading {name!r}"
+    return found[1]
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+def test_every_connector_has_a_heading_with_its_keys_and_their_defaults(kind: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", section(kind), re.MULTILINE)
+
+    assert rows == list(CONNECTORS[kind].Config.model_fields)
+
+
+@pytest.mark.parametrize("kind", CONNECTORS)
+def test_every_connector_has_an_example_that_is_a_configuration(kind: str) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", section(kind), re.DOTALL)
+
+    (server,) = Settings.model_validate(tomllib.loads(example)).servers.values()
+
+    assert server.connector == kind
+    CONNECTORS[kind].Config.model_validate(server.own())
+
+
+async def test_the_connector_that_is_written_there_works(around: Around) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", section("Writing a connector"), re.DOTALL)
+    written: dict[str, Any] = {"__name__": "moon"}
+    exec(compile(program, "docs/connectors.md", "exec"), written)  # our own page
+
+    kind = written["Moon"]
+    connector = await kind.open("moon", kind.Config(digits=2), around.services)
+    (definition,) = await connector.discover(NONE)
+    made = call(params={"name": "moon__phase", "arguments": {}})
+    made.target = Target("tool", "moon", definition.name)
+    result = await connector.send(made)
+    await connector.aclose()
+
+    assert re.fullmatch(r"\d+\.\d\d days", result.view()["content"][0]["text"])

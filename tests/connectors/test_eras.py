@@ -1,0 +1,469 @@
+"""Finding out what an upstream speaks, and noticing that it speaks something else."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import eras
+from mcp_gateway.core.credential import NONE, CredentialRefused
+from mcp_gateway.core.errors import UpstreamFailed, UpstreamTimedOut
+from mcp_gateway.wire import jsonrpc
+from tests.connectors.conftest import Around
+from tests.connectors.http import (
+    DISCOVERED,
+    JSON,
+    KEY,
+    Asked,
+    connected,
+    echo,
+    error,
+    events,
+    initialized,
+    raw_upstream,
+    result,
+    said,
+    text,
+)
+from tests.support.sdk_upstream import serving
+from tests.support.tcp import plain
+from tests.support.waiting import until
+
+HELLO = "hello"
+
+
+def legacy_but(probe: Any) -> Any:
+    """A server of the initialize era that answers the probe in its own way."""
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "server/discover":
+            return bytes(probe(asked))
+        if asked.method == "initialize":
+            return initialized(asked, session="s-1")
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        return text(asked, HELLO)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        lambda _: plain(b"", status=b"400 Bad Request"),
+        lambda _: plain(b"Bad Request: Unsupported protocol version", status=b"400 Bad Request"),
+        lambda _: plain(b"<html>", b"content-type: text/html", status=b"404 Not Found"),
+        lambda _: plain(b"", status=b"405 Method Not Allowed"),
+        lambda _: plain(b"oops", status=b"500 Internal Server Error"),
+        lambda asked: error(asked, -32601),
+        lambda asked: error(asked, -32601, b"404 Not Found"),
+        lambda asked: error(asked, -32600, b"400 Bad Request"),
+        lambda asked: error(asked, -32000, b"400 Bad Request"),
+        lambda asked: error(asked, -32022, b"400 Bad Request"),
+        lambda asked: result(asked, {}),
+        lambda asked: result(asked, {"supportedVersions": ["2025-11-25"]}),
+        lambda asked: result(asked, {"supportedVersions": "2026-07-28"}),
+        lambda a: plain(b'{"jsonrpc":"2.0","id":%b,"result":{"a":1e999}}' % a.id, JSON),
+        lambda a: plain(b'{"jsonrpc":"2.0","id":%b,"error":[]}' % a.id, JSON, status=b"400 No"),
+        lambda asked: events(jsonrpc.error(asked.id, -32601, "no such method")),
+        lambda _: plain(
+            b'{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"x"}}',
+            JSON,
+            status=b"400 Bad Request",
+        ),
+    ],
+)
+@pytest.mark.requirement("upstreams:either-era")
+async def test_whoever_does_not_know_2026_07_28_is_of_the_initialize_era(
+    around: Around, probe: Any
+) -> None:
+    async with (
+        raw_upstream(legacy_but(probe), era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answer = await connector.send(echo())
+
+    assert said(answer) == HELLO
+    methods = [asked.method for asked in upstream.asked]
+    assert methods == ["server/discover", "initialize", "notifications/initialized", "tools/call"]
+    for asked in upstream.asked[2:]:
+        assert asked.head["mcp-session-id"] == "s-1"
+        assert asked.head["mcp-protocol-version"] == "2025-11-25"
+    assert all(a.head["authorization"] == "Bearer s3cr3t-k3y" for a in upstream.asked)
+
+
+@pytest.mark.requirement("upstreams:either-era")
+async def test_a_modern_upstream_is_sent_what_2026_07_28_asks_for(around: Around) -> None:
+    async with (
+        raw_upstream(lambda asked: text(asked, HELLO)) as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answer = await connector.send(echo())
+
+    asked = upstream.of("tools/call")[0]
+    assert said(answer) == HELLO
+    assert asked.head["accept"] == "application/json, text/event-stream"
+    assert asked.head["mcp-protocol-version"] == "2026-07-28"
+    assert (asked.head["mcp-method"], asked.head["mcp-name"]) == ("tools/call", "echo")
+    assert asked.message["params"]["_meta"]["io.modelcontextprotocol/clientInfo"]["name"] == (
+        "mcp-gateway"
+    )
+    assert "mcp-session-id" not in asked.head
+
+
+@pytest.mark.parametrize("code", [-32020, -32021])
+async def test_a_modern_upstream_that_turns_the_gateway_away_is_told(
+    around: Around, code: int
+) -> None:
+    async with (
+        raw_upstream(
+            lambda a: error(a, code, b"400 Bad Request", "go\x1b away"), era=""
+        ) as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(
+            UpstreamFailed, match=rf"turns the gateway away: the error {code}: go a"
+        ):
+            await connector.send(echo())
+    assert len(upstream.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda a: initialized(a, revision="1999-01-01"), "not known here"),
+        (lambda a: initialized(a, revision=["2025-11-25"]), "not known here"),
+        (lambda a: initialized(a, revision=None), "not known here"),
+        (
+            lambda a: error(a, -32000, message="no room"),
+            "does not take part: the error -32000: no room",
+        ),
+        (lambda a: result(a, 7), "no result and no error"),
+        (
+            lambda _: plain(b"what?", status=b"400 Bad Request"),
+            "answered 400 and no JSON-RPC message",
+        ),
+        (lambda _: plain(b"<html>", status=b"503 Away"), "answered 503 and no JSON-RPC message"),
+        (lambda a: initialized(a, session="x" * 2000), "as no session can be named"),
+        (lambda a: initialized(a, session="two words"), "as no session can be named"),
+        (lambda _: plain(b'{"jsonrpc":"2.0","id":77,"result":{}}', JSON), "another request"),
+    ],
+)
+async def test_an_initialization_that_comes_to_nothing_is_told_and_tried_again(
+    around: Around, answer: Any, why: str
+) -> None:
+    broken = True
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "initialize" and broken:
+            return bytes(answer(asked))
+        return bytes(legacy_but(lambda _: plain(b"", status=b"404 Not Found"))(asked))
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(UpstreamFailed, match=why):
+            await connector.send(echo())
+        broken = False
+        assert said(await connector.send(echo())) == HELLO
+
+
+async def test_an_upstream_without_sessions_is_not_sent_any(around: Around) -> None:
+    async with (
+        raw_upstream(lambda a: text(a, HELLO), era="legacy", session="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        await connector.send(echo())
+        await connector.send(echo())
+
+    assert all("mcp-session-id" not in asked.head for asked in upstream.asked)
+    assert len(upstream.of("initialize")) == 1
+
+
+@pytest.mark.requirement("upstreams:found-out-once")
+async def test_a_refused_credential_at_the_start_does_not_settle_the_era(around: Around) -> None:
+    refuse = True
+
+    def probe(asked: Asked) -> bytes:
+        status = b"401 Unauthorized" if refuse else b"404 Not Found"
+        return plain(b"", status=status)
+
+    async with (
+        raw_upstream(legacy_but(probe), era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(CredentialRefused):
+            await connector.send(echo())
+        refuse = False
+        assert said(await connector.send(echo())) == HELLO
+
+    assert upstream.asked[-1].head["mcp-protocol-version"] == "2025-11-25"
+
+
+@pytest.mark.requirement("upstreams:found-out-once")
+async def test_silence_at_the_start_does_not_settle_the_era(around: Around) -> None:
+    silent = True
+
+    def probe(asked: Asked) -> bytes:
+        return b"" if silent else plain(b"", status=b"404 Not Found")
+
+    async with (
+        raw_upstream(legacy_but(probe), era="") as upstream,
+        connected(around, upstream.url, timeout=0.2) as connector,
+    ):
+        with pytest.raises(UpstreamTimedOut):
+            await connector.send(echo())
+        silent = False
+        assert said(await connector.send(echo())) == HELLO
+
+
+@pytest.mark.requirement("upstreams:found-out-once")
+async def test_of_many_first_calls_none_is_sent_before_it_is_known_what_is_spoken(
+    around: Around,
+) -> None:
+    async with (
+        raw_upstream(lambda a: text(a, HELLO), era="legacy") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answers = await asyncio.gather(*(connector.send(echo()) for _ in range(20)))
+
+    assert [said(answer) for answer in answers] == [HELLO] * 20
+    assert len(upstream.of("server/discover")) == len(upstream.of("initialize")) == 1
+    calls = upstream.of("tools/call")
+    assert {asked.head["mcp-session-id"] for asked in calls} == {"s-1"}
+
+
+async def test_a_start_that_fails_fails_for_all_who_wait_for_it(around: Around) -> None:
+    async with (
+        raw_upstream(lambda _: b"", era="") as upstream,
+        connected(around, upstream.url, timeout=0.3) as connector,
+    ):
+        failures = await asyncio.wait_for(
+            asyncio.gather(*(connector.send(echo()) for _ in range(5)), return_exceptions=True), 2
+        )
+
+    assert all(isinstance(failure, UpstreamTimedOut) for failure in failures)
+    assert len(upstream.asked) == 1
+
+
+async def test_a_caller_who_leaves_takes_the_start_from_nobody(around: Around) -> None:
+    go_on = asyncio.Event()
+
+    def say(asked: Asked) -> bytes:
+        return text(asked, HELLO)
+
+    async with (
+        raw_upstream(say) as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        first = asyncio.ensure_future(connector.send(echo()))
+        second = asyncio.ensure_future(connector.send(echo()))
+        await asyncio.sleep(0)
+        first.cancel()
+        go_on.set()
+        assert said(await second) == HELLO
+
+
+async def test_closing_ends_a_start_that_is_under_way(around: Around) -> None:
+    async with (
+        raw_upstream(lambda _: b"", era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        sending = asyncio.ensure_future(connector.send(echo()))
+        await until(lambda: upstream.asked)
+        await connector.aclose()
+
+        with pytest.raises(UpstreamFailed, match="is being stopped"):
+            await sending
+        await until(lambda: upstream.left)
+
+
+LOST = [
+    lambda _: plain(b"", status=b"404 Not Found"),
+    lambda a: error(a, -32600, b"404 Not Found", "Session not found"),
+    lambda a: error(a, -32000, b"400 Bad Request", "Bad Request: No valid session ID provided"),
+]
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.requirement("upstreams:lost-sessions-are-renewed")
+async def test_a_lost_session_is_begun_anew_and_the_call_sent_once_more(
+    around: Around, lost: Any
+) -> None:
+    sessions = iter(["s-1", "s-2"])
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "server/discover":
+            return plain(b"", status=b"404 Not Found")
+        if asked.method == "initialize":
+            return initialized(asked, session=next(sessions))
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        if asked.head["mcp-session-id"] == "s-1":
+            return bytes(lost(asked))
+        return text(asked, HELLO)
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answer = await connector.send(echo())
+
+    assert said(answer) == HELLO
+    assert [a.head["mcp-session-id"] for a in upstream.of("tools/call")] == ["s-1", "s-2"]
+    assert around.changed == ["up"]
+
+
+@pytest.mark.requirement("upstreams:lost-sessions-are-renewed")
+async def test_a_session_that_is_lost_again_and_again_is_not_renewed_for_ever(
+    around: Around,
+) -> None:
+    names = iter(range(100))
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "initialize":
+            return initialized(asked, session=f"s-{next(names)}")
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        return plain(b"", status=b"404 Not Found")
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(UpstreamFailed, match="answered 404"):
+            await connector.send(echo())
+
+    assert len(upstream.of("tools/call")) == 2
+
+
+async def test_many_calls_that_lose_one_session_begin_few_new_ones(around: Around) -> None:
+    sessions = iter(f"s-{n}" for n in range(100))
+    dead: set[str] = {"s-0"}
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "server/discover":
+            return plain(b"", status=b"404 Not Found")
+        if asked.method == "initialize":
+            return initialized(asked, session=next(sessions))
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        if asked.head["mcp-session-id"] in dead:
+            return plain(b"", status=b"404 Not Found")
+        return text(asked, HELLO)
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answers = await asyncio.gather(*(connector.send(echo()) for _ in range(20)))
+
+    assert len(answers) == 20
+    assert len(upstream.of("initialize")) == 2
+
+
+@pytest.mark.requirement("upstreams:lost-sessions-are-renewed")
+async def test_a_session_that_is_lost_during_discovery_is_begun_anew(around: Around) -> None:
+    sessions = iter(["s-1", "s-2"])
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "server/discover":
+            return plain(b"", status=b"404 Not Found")
+        if asked.method == "initialize":
+            return initialized(asked, session=next(sessions))
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        if asked.head["mcp-session-id"] == "s-1":
+            return plain(b"", status=b"404 Not Found")
+        return result(asked, {"tools": [{"name": "a", "inputSchema": {"type": "object"}}]})
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        assert [d.name for d in await connector.discover(NONE)] == ["a"]
+
+
+@pytest.mark.parametrize("code", [-32602, -32601, -32020, -32021, -32700])
+async def test_an_error_of_a_modern_upstream_is_its_answer_and_not_a_sign_of_another_era(
+    around: Around, code: int
+) -> None:
+    async with (
+        raw_upstream(lambda a: error(a, code, b"400 Bad Request")) as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        answer = await connector.send(echo())
+
+    assert answer.failed
+    assert answer.view()["code"] == code
+    assert len(upstream.of("tools/call")) == len(upstream.of("server/discover")) == 1
+
+
+async def test_a_modern_upstream_that_is_still_modern_is_not_asked_again(around: Around) -> None:
+    async with (
+        raw_upstream(lambda _: plain(b"a proxy says no", status=b"400 Bad Request")) as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(UpstreamFailed, match="answered 400"):
+            await connector.send(echo())
+
+    assert len(upstream.of("tools/call")) == 1
+    assert len(upstream.of("server/discover")) == 2
+
+
+@pytest.mark.parametrize(("before", "after"), [("modern", "legacy"), ("legacy", "modern")])
+@pytest.mark.requirement("upstreams:either-era")
+async def test_an_upstream_that_comes_back_in_the_other_era_is_called_on(
+    around: Around, tmp_path: Path, before: Any, after: Any
+) -> None:
+    notes = tmp_path / "notes"
+    async with serving(notes, only=before) as upstream:
+        connector_at = connected(around, upstream.url)
+        connector = await connector_at.__aenter__()
+        first = await connector.send(echo())
+        port = int(upstream.url.rpartition(":")[2].partition("/")[0])
+    async with serving(notes, only=after, port=port):
+        second = await connector.send(echo())
+        found = await connector.discover(NONE)
+    await connector_at.__aexit__(None, None, None)
+
+    assert said(first) == said(second) == HELLO
+    assert "echo" in {definition.name for definition in found}
+
+
+@pytest.mark.parametrize(("before", "after"), [("modern", "legacy"), ("legacy", "modern")])
+async def test_an_upstream_that_changes_without_having_been_away_is_called_on(
+    around: Around, before: Any, after: Any
+) -> None:
+    era = before
+
+    def say(asked: Asked) -> bytes:
+        modern = asked.head.get("mcp-protocol-version") == "2026-07-28"
+        if modern and era == "legacy":
+            return plain(b"Unsupported protocol version", status=b"400 Bad Request")
+        if not modern and era == "modern":
+            return error(asked, -32022, b"400 Bad Request")
+        if asked.method == "server/discover":
+            return DISCOVERED(asked)
+        if asked.method == "initialize":
+            return initialized(asked)
+        if asked.method.startswith("notifications/"):
+            return plain(b"", status=b"202 Accepted")
+        return text(asked, HELLO)
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        await connector.send(echo())
+        era = after
+        answer = await connector.send(echo(KEY))
+
+    assert said(answer) == HELLO
+
+
+def test_nothing_but_an_object_declares_capabilities() -> None:
+    assert eras.declared({"capabilities": {"tools": {}, "x": 1}}) == {"tools", "x"}
+    assert eras.declared({"capabilities": ["tools"]}) == eras.declared({}) == frozenset()
