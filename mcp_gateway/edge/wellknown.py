@@ -15,6 +15,8 @@ from mcp_gateway.edge.origins import Origins
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _RESOURCE: Final = re.compile(r"mcp|servers/[A-Za-z0-9_-]+/mcp")
+BEARABLE: Final = ("server ", "configuration ")
+"""With troubles of these kinds the gateway still does its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class WellKnown:
     async def _ready(self, request: Request) -> Response:
         self._check(request)
         troubles = self.troubles()
-        status = 503 if any(not name.startswith("server ") for name in troubles) else 200
+        status = 503 if any(not name.startswith(BEARABLE) for name in troubles) else 200
         ready = "ready" if status == 200 else "not ready"
         return JSONResponse({"status": ready, "troubles": dict(troubles)}, status)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mcp_gateway.config import Server
-from mcp_gateway.core import ports
 from mcp_gateway.core.credential import Credential, CredentialRefused, Grant
 from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.target import Definition
+from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Running:
 
     name: str
     config: Server
-    connector: ports.Connector
+    connector: Leased
     credential: Callable[[], Credential]
     listed: Sequence[Definition] = ()
     reviewed: Reviewed = field(default_factory=Reviewed)
@@ -43,6 +43,12 @@ class Running:
     def grant(self) -> Grant:
         section = self.config.grant
         return Grant(section.kind, section.header, section.prefix)
+
+    def take(self, config: Server, credential: Callable[[], Credential]) -> None:
+        """The same server under other terms. Whom it trusts or is shown is looked at anew."""
+        if (config.trust, config.grant) != (self.config.trust, self.config.grant):
+            self.wanted.set()
+        self.config, self.credential = config, credential
 
     def suspect(self, now: float) -> None:
         """A call to it has failed: it is looked at again, however many fail at once."""

@@ -1,6 +1,10 @@
 """Spans: one a call, under the MCP semantic names, sent by OTLP over HTTP."""
 
+import asyncio
+import contextlib
+import threading
 import time
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -11,6 +15,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFl
 from opentelemetry.trace.propagation import set_span_in_context
 
 from mcp_gateway.core.call import Call
+
+CLOSING: Final = 2.0
+"""Seconds that the last spans get to be sent."""
 
 
 class Spans:
@@ -40,9 +47,19 @@ class Spans:
             span.set_attribute("error.type", outcome)
         span.end(end)
 
-    def close(self) -> None:
-        """Sends what is left, within the exporter's own bound."""
-        self._provider.shutdown()
+    async def aclose(self) -> None:
+        """Sends what is left, within a bound. The thread that does it holds nothing up."""
+        sent, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def send() -> None:
+            self._provider.shutdown()
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and nobody waits
+                loop.call_soon_threadsafe(sent.set)
+
+        threading.Thread(target=send, name="spans", daemon=True).start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await sent.wait()
 
 
 def _parent(traceparent: str) -> Context | None:

@@ -12,6 +12,7 @@ from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services import servers
+from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed, Trust
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.store.database import Database
@@ -63,7 +64,7 @@ def pins(tmp_path: Path) -> Pins:
 
 def running(connector: Upstream, **config: str) -> Running:
     server = Server.model_validate({"connector": "mcp_http", **config})
-    return Running("desk", server, connector, lambda: NONE)
+    return Running("desk", server, Leased("desk", connector), lambda: NONE)
 
 
 class Changes:
@@ -171,15 +172,15 @@ async def test_a_fault_of_the_gateways_own_is_trouble_of_that_server_and_tried_a
 
 
 async def test_nothing_new_makes_no_new_snapshot(pins: Pins) -> None:
-    desk = running(Upstream([tool("open")]))
+    upstream = Upstream([tool("open")])
+    desk = running(upstream)
     async with followed(Review(pins), desk) as changes:
         await changes.wait(1)
         for _ in range(3):
             desk.wanted.set()
             await asyncio.to_thread(pins.of, "desk")
         desk.config = Server.model_validate({"connector": "mcp_http", "trust": "follow"})
-        assert isinstance(desk.connector, Upstream)
-        desk.connector.answers = [[tool("open"), tool("close")]]
+        upstream.answers = [[tool("open"), tool("close")]]
         desk.wanted.set()
         await changes.wait(2)
 
