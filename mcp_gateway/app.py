@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,7 @@ from mcp_gateway.edge.joined import JoinedProtocol
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
-from mcp_gateway.edge.wellknown import WellKnown, in_json
+from mcp_gateway.edge.wellknown import WellKnown, in_json, is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
@@ -59,7 +59,7 @@ from mcp_gateway.stages.resolve import Resolve
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.pins import AccessRequests, Pins
-from mcp_gateway.telemetry.metrics import Metrics
+from mcp_gateway.telemetry.metrics import Gauge, Metrics
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.http import HttpClient, Network
 
@@ -192,6 +192,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     parts = Parts(
         settings, home, base, current, ledger, database, snapshots, keyring, http, metrics, stack
     )
+    metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts
 
@@ -248,6 +249,18 @@ def troubles(parts: Parts) -> Mapping[str, str]:
     return found
 
 
+def gauges(parts: Parts) -> Iterator[Gauge]:
+    """What /metrics says besides the calls."""
+    snapshot = parts.current.of(parts.settings.gateway.tenant)
+    yield Gauge("ready", "1 while /readyz is green", is_ready(troubles(parts)))
+    yield Gauge("draining", "1 while the gateway is stopping", parts.draining)
+    yield Gauge("configuration_refused", "1 while the file is not what runs", bool(parts.rejected))
+    yield Gauge("generation", "The snapshot in force", snapshot.generation if snapshot else 0)
+    yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
+    for name, running in parts.snapshots.running.items():
+        yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)
+
+
 async def close(parts: Parts) -> None:
     """Ends what `build` opened, the ledger last."""
     await parts.closing.aclose()
@@ -286,7 +299,13 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
     if parts.front:  # who failed before goes on having failed
         authenticator.failures = parts.front.authenticator.failures
     endpoint = McpEndpoint(
-        parts.current, authenticator, answer, origins, gateway.contact, parts.sessions
+        parts.current,
+        authenticator,
+        answer,
+        origins,
+        gateway.contact,
+        parts.sessions,
+        traced=bool(settings.telemetry.otlp_endpoint),
     )
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
     known = WellKnown(

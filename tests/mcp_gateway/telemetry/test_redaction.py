@@ -37,12 +37,12 @@ QUERIES = st.tuples(
     st.sampled_from(["access_token", "token", "api_key", "client_secret", "password", "id_token"]),
     of(TOKEN, 8),
 ).map(lambda parts: (f"/callback?x=1&{parts[0]}={parts[1]}&y=2", parts[1]))
-PLAIN = URL_SAFE + ".:/+= "
 HEADERS = st.tuples(
     st.sampled_from(["Authorization", "proxy-authorization", "Cookie", "X-Api-Key"]),
     st.sampled_from(["{}: {}\r\n", "'{}': '{}'", '"{}": "{}"', "(b'{}', b'{}')", '["{}","{}"]']),
-    of(PLAIN, 1),
-).map(lambda parts: (parts[1].format(parts[0], parts[2]), parts[2].split()[-1]))
+    st.sampled_from(["", "Basic ", "Token token=", "a=b; sid=", "AWS4 Credential=x, Signature="]),
+    of(TOKEN, 1),
+).map(lambda parts: (parts[1].format(parts[0], parts[2] + parts[3]), parts[3]))
 PRIVATE = of(string.ascii_letters + "\n", 60, 200).map(
     lambda body: (f"-----BEGIN EC PRIVATE KEY-----\n{body}", body.split("\n")[0])
 )
