@@ -94,7 +94,7 @@ class Spans:
             async with asyncio.timeout(CLOSING):
                 await sent.wait()
         except TimeoutError:
-            self._exporter.shutdown()
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def _placed(self, call: Call) -> Context:
         """Below the caller's span; a call of no trace, or that began one, is the root of it."""

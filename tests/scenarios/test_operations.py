@@ -163,7 +163,7 @@ async def test_upstreams_that_refuse_or_never_answer_delay_neither_start_nor_end
     assert "served" in said.text
     assert "silent           mcp_http     it has not answered yet" in listed.out
     assert "refusing         mcp_http     refusing: no connection to 127.0.0.1" in listed.out
-    assert "time             mcp_stdio    6 definitions served" in listed.out
+    assert "time             mcp_stdio    7 definitions served" in listed.out
     assert ending < 6
 
 
