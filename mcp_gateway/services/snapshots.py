@@ -98,8 +98,10 @@ class Snapshots:
 
     def commit(self, new: Prepared) -> None:
         """Puts it in force in one step. What it replaces ends once the calls on it have."""
+        known = self._force.engine.warnings if self._force else ()
         for warning in new.compiled.engine.warnings:
-            log.warning("policy: %s", warning)
+            if warning not in known:
+                log.warning("policy: %s", warning)
         self._limiter = new.limiter
         self._force = _Force(
             new.settings,

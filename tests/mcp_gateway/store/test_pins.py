@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,26 +40,31 @@ def test_a_later_pin_takes_the_place_of_the_earlier(database: Database) -> None:
     assert (row.digest, row.definition, row.pinned) == ("sha256:9", b"[]", 20)
 
 
+def asked(requests: AccessRequests, target: str, tenant: str = "acme", **fields: Any) -> str:
+    row = AccessRequestRow(
+        id="", identity="local|ada", tenant=tenant, target=target, reason="why not", asked=10
+    )
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return requests.add(row, most=3)
+
+
 def test_requests_are_kept_by_tenant_until_they_are_closed(database: Database) -> None:
     requests = AccessRequests(database)
-
-    def asked(tenant: str, closed: int = 0) -> str:
-        return requests.add(
-            AccessRequestRow(
-                id="",
-                identity="local|ada",
-                tenant=tenant,
-                target="tool/desk/open",
-                reason="why not",
-                asked=10,
-                closed=closed,
-            )
-        )
-
-    first, second = asked("acme"), asked("acme")
-    asked("other")
-    asked("acme", closed=20)
+    first, second = asked(requests, "tool/a/b"), asked(requests, "tool/a/c")
+    asked(requests, "tool/a/b", tenant="other")
+    asked(requests, "tool/a/d", closed=20)
 
     assert {row.id for row in requests.open("acme")} == {first, second}
     assert len(first) == 8
     assert requests.open("nobody") == []
+
+
+def test_who_asks_again_asks_nothing_new_and_nobody_asks_without_end(database: Database) -> None:
+    requests = AccessRequests(database)
+    made = [asked(requests, f"tool/a/{number}") for number in range(3)]
+
+    assert asked(requests, "tool/a/1") == made[1]
+    assert asked(requests, "tool/a/more") == ""
+    assert asked(requests, "tool/a/more", identity="local|eve") != ""
+    assert len(requests.open("acme")) == 4
