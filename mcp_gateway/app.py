@@ -294,8 +294,10 @@ def server_config(parts: Parts) -> uvicorn.Config:
 
 def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Front:
     gateway = settings.gateway
-    origins = Origins(gateway.public, gateway.listen, gateway.hosts, gateway.origins)
-    authenticator = BearerAuthenticator(parts.current, gateway.public, tokens, _anonymous(settings))
+    origins = Origins(settings.public, gateway.listen, gateway.hosts, gateway.origins)
+    authenticator = BearerAuthenticator(
+        parts.current, settings.public, tokens, _anonymous(settings)
+    )
     if parts.front:  # who failed before goes on having failed
         authenticator.failures = parts.front.authenticator.failures
     endpoint = McpEndpoint(
@@ -309,7 +311,7 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
     )
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
     known = WellKnown(
-        gateway.public,
+        settings.public,
         settings.identity.issuer,
         origins,
         lambda: troubles(parts),

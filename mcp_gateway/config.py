@@ -110,11 +110,6 @@ class Gateway(Section):
         return host.strip("[]"), int(port)
 
     @property
-    def public(self) -> str:
-        """The URL without its path, as downstreams see it."""
-        return self.url.rstrip("/") or f"http://{self.listen}"
-
-    @property
     def loopback(self) -> bool:
         host = self.address[0]
         try:
@@ -254,6 +249,12 @@ class Settings(Section):
     ledger: LedgerSection = LedgerSection()
     telemetry: Telemetry = Telemetry()
 
+    @property
+    def public(self) -> str:
+        """The URL without its path, as downstreams see it."""
+        scheme = "https" if self.network.tls else "http"
+        return self.gateway.url.rstrip("/") or f"{scheme}://{self.gateway.listen}"
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if faults := list(self._faults()):
@@ -278,7 +279,7 @@ class Settings(Section):
         gateway = self.gateway
         if not gateway.loopback or self.network.trusted_proxies:
             return False
-        return _on_this_machine(gateway.public)
+        return _on_this_machine(self.public)
 
 
 def _on_this_machine(url: str) -> bool:

@@ -8,7 +8,7 @@ from mcp_gateway.home import Home
 
 def welcome(home: Home, config: Path, settings: Settings, key: str) -> str:
     """What to paste where. The key is shown once."""
-    url = f"{settings.gateway.public}/mcp"
+    url = f"{settings.public}/mcp"
     shown = key or "YOUR_KEY"
     lines = [f"MCP gateway   {url}", f"Ledger        {home.ledger}", f"Configuration {config}"]
     if key:

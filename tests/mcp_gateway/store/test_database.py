@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.store.database import Database
+from mcp_gateway.store.database import Database, StoreDamagedError
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.tables import RevocationRow
 
@@ -133,7 +133,7 @@ def test_another_process_sees_the_revision_and_what_it_is_of(path: Path) -> None
 
 def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_text("no database, but long enough to be told from an empty one" * 20)
-    with pytest.raises(Exception, match="file is not a database"):
+    with pytest.raises(StoreDamagedError, match=r"gateway\.db: file is not a database"):
         Database.open(path)
 
 
