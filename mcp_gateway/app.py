@@ -47,7 +47,7 @@ from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import OPERATIONS, Operations
 from mcp_gateway.services.review import Review
-from mcp_gateway.services.snapshots import Prepared, Snapshots
+from mcp_gateway.services.snapshots import Chain, Prepared, Snapshots
 from mcp_gateway.stages.approve import Approve
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.exchange import Exchange
@@ -174,19 +174,11 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     http = _client(settings)
     stack.push_async_callback(http.aclose)
     current, metrics = Current(), Metrics()
-    keys, requests = Keys(database), AccessRequests(database)
-    keyring = KeyringService(current, database, keys)
-    operations = Operations(keys, keyring, requests)
-    shipped = skills.builtin()
+    keyring = KeyringService(current, database, Keys(database))
     observers = _observers(settings, metrics, stack)
-    operations.snapshots = snapshots = Snapshots(
-        current,
-        Review(Pins(database)),
-        lambda new: Local(shipped, operations, requests, home.ledger, new.gateway.contact),
-        own.definitions(shipped, list(OPERATIONS)),
-        Services(http, ledger, home.folder),
-        partial(_chain, ledger, observers),
-    )
+    chain_of = partial(_chain, ledger, observers)
+    services = Services(http, ledger, home.folder)
+    snapshots = _snapshots(home, database, keyring, current, services, chain_of)
     observers.append(snapshots)
     stack.push_async_callback(snapshots.aclose)
     parts = Parts(
@@ -195,6 +187,28 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts
+
+
+def _snapshots(  # the ports of what it wires
+    home: Home,
+    database: Database,
+    keyring: KeyringService,
+    current: Current,
+    services: Services,
+    chain_of: Chain,
+) -> Snapshots:
+    """What builds snapshots, and the operations that look into them."""
+    keys, requests, shipped = Keys(database), AccessRequests(database), skills.builtin()
+    operations = Operations(keys, keyring, requests)
+    made = operations.snapshots = Snapshots(
+        current,
+        Review(Pins(database)),
+        lambda new: Local(shipped, operations, requests, home.ledger, new.gateway.contact),
+        own.definitions(shipped, list(OPERATIONS)),
+        services,
+        chain_of,
+    )
+    return made
 
 
 def install(parts: Parts, prepared: Prepared) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from mcp_gateway.edge.bearer import MOST_FAILURES
+from mcp_gateway.edge.failures import MOST_FAILURES
 from tests.support.certificates import Authority, Pair
 from tests.support.issuer import Issuer, issuer
 from tests.support.process import Served, command, served, until

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -16,12 +16,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass
 class Collector:
-    """`hold` makes it take requests and not answer, until it is set."""
+    """Until `answering` is set, it takes requests and does not answer."""
 
     url: str
     spans: list[Span] = field(default_factory=list)
     services: set[str] = field(default_factory=set)
-    requests: int = 0
     answering: threading.Event = field(default_factory=threading.Event)
 
     def take(self, raw: bytes) -> None:
@@ -46,29 +45,33 @@ def attributes(span: Span) -> dict[str, Any]:
     }
 
 
+class Traces(BaseHTTPRequestHandler):
+    """`POST /v1/traces`."""
+
+    collector: ClassVar[Collector]
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        if not self.collector.answering.wait(30):
+            return
+        self.collector.take(raw)
+        content = ExportTraceServiceResponse().SerializeToString()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-protobuf")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
 @contextmanager
 def collector(*, answers: bool = True) -> Iterator[Collector]:
-    class Traces(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
-            made.requests += 1
-            if not made.answering.wait(30):
-                return
-            made.take(raw)
-            content = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Traces)
-    server.daemon_threads = True
-    server.block_on_close = False
-    made = Collector(f"http://127.0.0.1:{server.server_port}/v1/traces")
+    handler: type[Traces] = type("Handler", (Traces,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads, server.block_on_close = True, False
+    made = handler.collector = Collector(f"http://127.0.0.1:{server.server_port}/v1/traces")
     if answers:
         made.answering.set()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
