@@ -89,7 +89,7 @@ def _meta(found: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
 
 
 def _traced(call: Call) -> msgspec.Raw:
-    return msgspec.Raw(jsonrpc.encode(trace.child(call.trace)))
+    return msgspec.Raw(jsonrpc.encode(trace.child(call.trace, trace.span_of(call.id))))
 
 
 def _capabilities(declared: msgspec.Raw | None) -> msgspec.Raw:

@@ -1,9 +1,13 @@
 """The composition root: knows everything, decides nothing."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -12,15 +16,14 @@ from starlette.exceptions import HTTPException
 
 import skills
 from connectors import Services
-from local_models.guards import GUARDS
-from local_models.guards.profiles import Profile, built_in
-from mcp_gateway.config import ConfigError, GuardSection, Settings
+from local_models.guards.profiles import Profile
+from mcp_gateway.config import ConfigError, Settings
 from mcp_gateway.core import ports
-from mcp_gateway.core.call import Next
-from mcp_gateway.core.entry import Entry
-from mcp_gateway.core.errors import Refusal
+from mcp_gateway.core.body import Result
+from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
+from mcp_gateway.edge import asgi
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
@@ -28,23 +31,23 @@ from mcp_gateway.edge.joined import JoinedProtocol
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
-from mcp_gateway.edge.wellknown import WellKnown, in_json
+from mcp_gateway.edge.wellknown import WellKnown, in_json, is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
-from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.oauth.broker import Broker
-from mcp_gateway.oauth.documents import Documents
-from mcp_gateway.oauth.rfc7517 import Jwks
-from mcp_gateway.oauth.rfc9068 import AccessTokens, Expected
+from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.pipeline import compose
-from mcp_gateway.services import own
+from mcp_gateway.services import own, siblings
+from mcp_gateway.services.compiled import Compiled
+from mcp_gateway.services.issuer import Issuer
+from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import OPERATIONS, Operations
 from mcp_gateway.services.review import Review
-from mcp_gateway.services.snapshots import Snapshots
+from mcp_gateway.services.snapshots import Chain, Prepared, Snapshots
 from mcp_gateway.stages.approve import Approve
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.exchange import Exchange
@@ -56,12 +59,23 @@ from mcp_gateway.stages.resolve import Resolve
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.pins import AccessRequests, Pins
-from mcp_gateway.telemetry.metrics import Metrics
+from mcp_gateway.telemetry.metrics import Gauge, Metrics
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.http import HttpClient, Network
-from policies import PolicyError
 
 log = logging.getLogger(__name__)
-MINUTE: Final = 60.0
+FOLLOWED: Final = "the keys of the issuer"
+"""The job that fetches them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The edges, as one configuration has them. Replaced whole; a request keeps its own."""
+
+    authenticator: BearerAuthenticator
+    endpoint: McpEndpoint
+    rest: Starlette
+    tokens: AccessTokens | None
 
 
 @dataclass(slots=True)
@@ -70,20 +84,37 @@ class Parts:
 
     settings: Settings
     home: Home
+    base: Path
     current: Current
     log: Log
     database: Database
     snapshots: Snapshots
     keyring: KeyringService
-    authenticator: BearerAuthenticator
-    broker: Broker
     http: HttpClient
     metrics: Metrics
-    answer: Next
-    jwks: Jwks | None = None
-    tokens: AccessTokens | None = None
+    closing: AsyncExitStack
+    jobs: Jobs = field(default_factory=Jobs)
+    sessions: Sessions = field(default_factory=Sessions)
+    issuer: Issuer | None = None
+    front: Front | None = None
     draining: bool = False
     rejected: str = ""
+    waiting: str = ""
+
+    @property
+    def edges(self) -> Front:
+        """Raises RuntimeError before the first configuration is in force."""
+        if self.front is None:
+            raise RuntimeError("no configuration is in force")
+        return self.front
+
+    @property
+    def authenticator(self) -> BearerAuthenticator:
+        return self.edges.authenticator
+
+    @property
+    def tokens(self) -> AccessTokens | None:
+        return self.edges.tokens
 
 
 def chain(  # the ports of the stages
@@ -108,10 +139,28 @@ def chain(  # the ports of the stages
     )
 
 
-async def build(settings: Settings, home: Home) -> Parts:
-    """Opens everything, and puts the first snapshot in force. Raises ConfigError, PolicyError."""
-    database = Database.open(home.database)
-    keys, requests = Keys(database), AccessRequests(database)
+def answer(call: Call) -> Awaitable[Result]:
+    """Through the chain of the snapshot that the call picked up: it sees one world."""
+    return call.snapshot.chain(call)
+
+
+async def build(settings: Settings, home: Home, base: Path | None = None) -> Parts:
+    """Opens everything, and puts the first snapshot in force. Raises ConfigError.
+
+    `base` is the folder that the paths of the configuration are relative to: the data folder,
+    unless it lies elsewhere.
+    """
+    siblings.check()
+    async with AsyncExitStack() as stack:
+        parts = await _opened(settings, home, base or home.folder, stack)
+        await parts.keyring.refresh()
+        install(parts, await parts.snapshots.prepare(settings, parts.base))
+        parts.closing = stack.pop_all()
+    return parts
+
+
+async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitStack) -> Parts:
+    """Everything that ends on `stack`, the ledger last."""
     ledger = await open_log(
         home.ledger,
         home.installation(),
@@ -119,88 +168,83 @@ async def build(settings: Settings, home: Home) -> Parts:
         Commitments(home.commitment_secret()),
         settings.ledger.durability,
     )
+    stack.push_async_callback(ledger.aclose)
+    database = Database.open(home.database)
+    stack.callback(database.close)
+    http = _client(settings)
+    stack.push_async_callback(http.aclose)
     current, metrics = Current(), Metrics()
-    keyring = KeyringService(current, database, keys)
-    operations = Operations(keys, keyring, requests)
-    shipped = skills.builtin()
-    local = Local(shipped, operations, requests, home.ledger, settings.gateway.contact)
-    profiles = _profiles(settings)
-    http = HttpClient(_network(settings))
-    broker = Broker(_secrets(settings))
+    keyring = KeyringService(current, database, Keys(database))
+    observers = _observers(settings, metrics, stack)
+    chain_of = partial(_chain, ledger, observers)
     services = Services(http, ledger, home.folder)
-    snapshots = Snapshots(
-        current,
-        Review(Pins(database)),
-        local,
-        own.definitions(shipped, list(OPERATIONS)),
-        services,
-        list(profiles),
-    )
-    operations.snapshots = snapshots
-    tokens, jwks = _tokens(settings, http)
-    observers: list[ports.Observer] = [metrics]
-    if settings.telemetry.otlp_endpoint:
-        observers.append(_spans(settings.telemetry.otlp_endpoint))
+    snapshots = _snapshots(home, database, keyring, current, services, chain_of)
+    observers.append(snapshots)
+    stack.push_async_callback(snapshots.aclose)
     parts = Parts(
-        settings=settings,
-        home=home,
-        current=current,
-        log=ledger,
-        database=database,
-        snapshots=snapshots,
-        keyring=keyring,
-        authenticator=BearerAuthenticator(
-            current, settings.gateway.public, tokens, _anonymous(settings)
-        ),
-        broker=broker,
-        http=http,
-        metrics=metrics,
-        answer=chain(ledger, observers, MemoryLimiter(settings.limits), profiles, broker),
-        jwks=jwks,
-        tokens=tokens,
+        settings, home, base, current, ledger, database, snapshots, keyring, http, metrics, stack
     )
-    try:
-        await keyring.refresh()
-        await snapshots.apply(settings, home.folder)
-    except BaseException:
-        await close(parts)
-        raise
+    metrics.state = lambda: gauges(parts)
+    stack.push_async_callback(parts.jobs.aclose)
     return parts
 
 
-def asgi(parts: Parts) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The application: MCP as bare ASGI, everything else through Starlette."""
-    gateway = parts.settings.gateway
-    origins = Origins(gateway.public, gateway.listen, gateway.hosts, gateway.origins)
-    contact = gateway.contact
-    endpoint = McpEndpoint(
-        parts.current, parts.authenticator, parts.answer, origins, contact, Sessions()
+def _snapshots(  # the ports of what it wires
+    home: Home,
+    database: Database,
+    keyring: KeyringService,
+    current: Current,
+    services: Services,
+    chain_of: Chain,
+) -> Snapshots:
+    """What builds snapshots, and the operations that look into them."""
+    keys, requests, shipped = Keys(database), AccessRequests(database), skills.builtin()
+    operations = Operations(keys, keyring, requests)
+    made = operations.snapshots = Snapshots(
+        current,
+        Review(Pins(database)),
+        lambda new: Local(shipped, operations, requests, home.ledger, new.gateway.contact),
+        own.definitions(shipped, list(OPERATIONS)),
+        services,
+        chain_of,
     )
-    admin = AdminEdge(parts.current, parts.authenticator, parts.answer, origins, contact)
-    known = WellKnown(
-        gateway.public,
-        parts.settings.identity.issuer,
-        origins,
-        lambda: troubles(parts),
-        parts.metrics.text,
-    )
-    rest = Starlette(
-        routes=[*known.routes(), *admin.routes()], exception_handlers={HTTPException: in_json}
-    )
-    rest.router.redirect_slashes = False
+    return made
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and (path == "/mcp" or path.startswith("/servers/")):
-            await endpoint(scope, receive, send)
-        else:
-            await rest(scope, receive, send)
 
-    return application
+def install(parts: Parts, prepared: Prepared) -> None:
+    """Puts a configuration in force: edges, chain and snapshot in one step."""
+    settings = prepared.settings
+    tokens = _expecting(parts, settings)
+    parts.settings = settings
+    parts.front = _front(parts, settings, tokens)
+    parts.snapshots.commit(prepared)
+
+
+def application(parts: Parts) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """MCP as bare ASGI, everything else through Starlette."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        front, path = parts.edges, scope["path"]
+        edge = front.endpoint if path == "/mcp" or path.startswith("/servers/") else front.rest
+        try:
+            await edge(scope, receive, send)
+        except asyncio.CancelledError:
+            if not parts.draining:
+                raise
+            await _stopped(send)
+
+    return serve
+
+
+async def _stopped(send: Send) -> None:
+    """What is cancelled because the gateway ends is told so, unless its answer has begun."""
+    body = jsonrpc.encode({"error": "the gateway is stopping: call again"})
+    with contextlib.suppress(RuntimeError):
+        await asgi.respond(send, 503, body, [asgi.JSON, (b"retry-after", b"1")])
 
 
 def troubles(parts: Parts) -> Mapping[str, str]:
-    """What is wrong, by name. Names that begin with "server " cost that server's tools only."""
+    """What is wrong, by name. What begins with "server " or "configuration" costs no readiness."""
     found: dict[str, str] = {}
     if parts.draining:
         found["draining"] = "the gateway is stopping"
@@ -208,59 +252,40 @@ def troubles(parts: Parts) -> Mapping[str, str]:
         found["ledger"] = parts.log.trouble or "the disk does not keep up"
     if parts.tokens is not None and not parts.tokens.ready:
         found["issuer"] = "its keys could not be fetched yet"
+    found |= parts.jobs.failing
     if parts.rejected:
-        found["server configuration"] = parts.rejected
+        found["configuration refused"] = parts.rejected
+    if parts.waiting:
+        found["configuration waiting"] = f"at the next start takes effect: {parts.waiting}"
     for name, running in parts.snapshots.running.items():
         if running.trouble:
             found[f"server {name}"] = running.trouble
     return found
 
 
-async def reload(parts: Parts, settings: Settings) -> None:
-    """Takes the servers and the policy of a new configuration; a bad one changes nothing."""
-    try:
-        await parts.snapshots.apply(settings, parts.home.folder)
-    except (ConfigError, PolicyError) as error:
-        await refuse(parts, str(error))
-        return
-    parts.rejected = ""
-    parts.broker.swap(_secrets(settings))
-    snapshot = parts.current.of(settings.gateway.tenant)
-    body = {"snapshot": snapshot.digest if snapshot else ""}
-    await parts.log.append(Entry("configuration.applied", body=body))
-
-
-async def refuse(parts: Parts, reason: str) -> None:
-    """A configuration that cannot be taken: said in the log, the ledger and readiness."""
-    parts.rejected = reason
-    log.warning("the new configuration is refused, the old one stays: %s", reason)
-    await parts.log.append(Entry("configuration.refused", body={"reason": reason[:2000]}))
-
-
-async def background(parts: Parts) -> None:
-    """What goes on beside the calls, until cancelled."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(parts.keyring.follow())
-        group.create_task(_checkpoints(parts))
-        group.create_task(_failures(parts))
-        if parts.jwks:
-            group.create_task(parts.jwks.follow())
+def gauges(parts: Parts) -> Iterator[Gauge]:
+    """What /metrics says besides the calls."""
+    snapshot = parts.current.of(parts.settings.gateway.tenant)
+    yield Gauge("ready", "1 while /readyz is green", is_ready(troubles(parts)))
+    yield Gauge("draining", "1 while the gateway is stopping", parts.draining)
+    yield Gauge("configuration_refused", "1 while the file is not what runs", bool(parts.rejected))
+    yield Gauge("generation", "The snapshot in force", snapshot.generation if snapshot else 0)
+    yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
+    for name, running in parts.snapshots.running.items():
+        yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)
 
 
 async def close(parts: Parts) -> None:
     """Ends what `build` opened, the ledger last."""
-    await parts.snapshots.aclose()
-    await parts.http.aclose()
-    await parts.log.aclose()
-    parts.database.close()
+    await parts.closing.aclose()
 
 
-def server(parts: Parts) -> uvicorn.Server:
-    """The HTTP server, not running yet."""
+def server_config(parts: Parts) -> uvicorn.Config:
+    """How the HTTP server listens. Raises ConfigError for a certificate that cannot be used."""
     host, port = parts.settings.gateway.address
-    tls = parts.settings.network.tls
+    network = parts.settings.network
     config = uvicorn.Config(
-        asgi(parts),
+        application(parts),
         host=host,
         port=port,
         http=JoinedProtocol,
@@ -269,56 +294,81 @@ def server(parts: Parts) -> uvicorn.Server:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(parts.settings.network.trusted_proxies),
-        forwarded_allow_ips=parts.settings.network.trusted_proxies,
-        timeout_graceful_shutdown=int(parts.settings.gateway.drain),
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
+        proxy_headers=bool(network.trusted_proxies),
+        forwarded_allow_ips=network.trusted_proxies,
+        ssl_certfile=network.tls.certificate if network.tls else None,
+        ssl_keyfile=network.tls.key if network.tls else None,
     )
-    return uvicorn.Server(config)
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigError(f"network.tls: {error}") from None
+    return config
 
 
-async def _checkpoints(parts: Parts) -> None:
-    while True:
-        await asyncio.sleep(parts.settings.ledger.checkpoint_every)
-        await asyncio.to_thread(parts.log.checkpoint)
+def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Front:
+    gateway = settings.gateway
+    origins = Origins(settings.public, gateway.listen, gateway.hosts, gateway.origins)
+    authenticator = BearerAuthenticator(
+        parts.current, settings.public, tokens, _anonymous(settings)
+    )
+    if parts.front:  # who failed before goes on having failed
+        authenticator.failures = parts.front.authenticator.failures
+    endpoint = McpEndpoint(
+        parts.current,
+        authenticator,
+        answer,
+        origins,
+        gateway.contact,
+        parts.sessions,
+        traced=bool(settings.telemetry.otlp_endpoint),
+    )
+    admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
+    known = WellKnown(
+        settings.public,
+        settings.identity.issuer,
+        origins,
+        lambda: troubles(parts),
+        parts.metrics.text,
+    )
+    rest = Starlette(
+        routes=[*known.routes(), *admin.routes()], exception_handlers={HTTPException: in_json}
+    )
+    rest.router.redirect_slashes = False
+    return Front(authenticator, endpoint, rest, tokens)
 
 
-async def _failures(parts: Parts) -> None:
-    """Failed authentication, in sum, once a minute."""
-    while True:
-        await asyncio.sleep(MINUTE)
-        await record_failures(parts)
+def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
+    """What verifies tokens now. The keys of another issuer are fetched from here on."""
+    identity = settings.identity
+    if not identity.issuer:
+        parts.issuer = None
+        parts.jobs.stop(FOLLOWED)
+        return None
+    if parts.issuer is None or not parts.issuer.serves(identity):
+        parts.issuer = Issuer(identity, parts.http)
+        parts.jobs.start(FOLLOWED, parts.issuer.jwks.follow)
+    return parts.issuer.expecting(identity, settings.gateway.tenant)
 
 
-async def record_failures(parts: Parts) -> None:
-    """One entry for all that failed since the last one; none when nothing did."""
-    failures = parts.authenticator.failures
-    if count := failures.take():
-        try:
-            await parts.log.append(Entry("authentication.failed", body={"count": count}))
-        except Refusal as refusal:
-            failures.put_back(count)
-            log.warning("%d failed attempts could not be recorded yet: %s", count, refusal)
-
-
-def _profiles(settings: Settings) -> Mapping[str, Profile]:
-    rules = GUARDS["rules"]()
-    own_profiles = {name: _profile(name, s, rules) for name, s in settings.guards.items()}
-    return {**built_in(rules), **own_profiles}
-
-
-def _profile(name: str, section: GuardSection, rules: ports.Guard) -> Profile:
-    actions: dict[tuple[ports.Channel, str], str] = {
-        ("arguments", label): action for label, action in section.arguments.items()
+def _chain(
+    ledger: ports.Ledger,
+    observers: list[ports.Observer],
+    settings: Settings,
+    compiled: Compiled,
+    limiter: ports.Limiter,
+) -> Next:
+    secrets = {
+        name: server.grant.secret.read
+        for name, server in settings.servers.items()
+        if server.grant.secret
     }
-    actions |= {("result", label): action for label, action in section.result.items()}
-    return Profile(name, (rules,), actions, section.timeout, section.on_error)  # type: ignore[arg-type]
+    return chain(ledger, observers, limiter, compiled.guards, Broker(secrets))
 
 
-def _network(settings: Settings) -> Network:
+def _client(settings: Settings) -> HttpClient:
     section = settings.network
-    return Network(
+    network = Network(
         proxy=section.proxy,
         ca=tuple(section.ca),
         certificate=section.client.certificate if section.client else "",
@@ -326,35 +376,10 @@ def _network(settings: Settings) -> Network:
         private=tuple(section.private_upstreams),
         loopback=settings.gateway.loopback,
     )
-
-
-def _secrets(settings: Settings) -> dict[str, Callable[[], str]]:
-    return {
-        name: server.grant.secret.read
-        for name, server in settings.servers.items()
-        if server.grant.secret
-    }
-
-
-def _tokens(settings: Settings, http: HttpClient) -> tuple[AccessTokens | None, Jwks | None]:
-    identity = settings.identity
-    if not identity.issuer:
-        return None, None
-    tokens = AccessTokens(
-        Expected(
-            identity.issuer,
-            identity.audience,
-            settings.gateway.tenant,
-            identity.algorithms,
-            identity.max_token_lifetime,
-            identity.roles_claim,
-            identity.tenant_claim,
-        )
-    )
-    documents = Documents(identity.issuer, http)
-    jwks = Jwks(identity.issuer, identity.jwks, tokens.swap, documents)
-    tokens.wanted = jwks.want
-    return tokens, jwks
+    try:
+        return HttpClient(network)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"network: {error}") from None
 
 
 def _anonymous(settings: Settings) -> Principal | None:
@@ -364,8 +389,12 @@ def _anonymous(settings: Settings) -> Principal | None:
     return Principal("anonymous", "anonymous", settings.gateway.tenant, roles=roles)
 
 
-def _spans(endpoint: str) -> ports.Observer:
+def _observers(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> list[ports.Observer]:
+    if not settings.telemetry.otlp_endpoint:
+        return [metrics]
     # Imported here: the exporter costs memory that a gateway without spans does not spend.
     from mcp_gateway.telemetry.spans import Spans  # noqa: PLC0415
 
-    return Spans(endpoint)
+    spans = Spans(settings.telemetry.otlp_endpoint)
+    stack.push_async_callback(spans.aclose)
+    return [metrics, spans]

@@ -3,11 +3,20 @@
 import ipaddress
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
 from mcp_gateway.core.credential import GrantKind
 from mcp_gateway.limits.memory import Level
@@ -24,9 +33,38 @@ SCOPE = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
 class ConfigError(ValueError):
     """A configuration that cannot be taken, with every reason."""
 
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdecimal() and int(port) < 65_536):
+        raise ValueError("an address is host:port, as 127.0.0.1:8080 or [::1]:8080")
+    return text
+
+
+def _web(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query):
+        raise ValueError("a URL is http://… or https://…, without a query")
+    return text
+
+
+def _block(text: str) -> str:
+    """What is no block would quietly cover nothing."""
+    ipaddress.ip_network(text)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Url = Annotated[str, AfterValidator(_web)]
+Block = Annotated[str, AfterValidator(_block)]
 
 
 class Secret(Section):
@@ -50,16 +88,21 @@ class Secret(Section):
 
 
 class Gateway(Section):
-    """`url` is how downstreams reach the gateway; `contact` is whom a refused caller may ask."""
+    """`url` is how downstreams reach the gateway; `contact` is whom a refused caller may ask.
 
-    listen: str = "127.0.0.1:8080"
-    url: str = ""
+    A gateway that is told to stop listens for `notice` seconds more, with readiness red, and
+    gives the calls in flight `drain` seconds after that.
+    """
+
+    listen: Address = "127.0.0.1:8080"
+    url: Url = ""
     data: Path = Path("var")
     tenant: str = "default"
     contact: str = "your administrator"
     origins: list[str] = []
     hosts: list[str] = []
-    drain: float = Field(default=10.0, ge=0)
+    notice: float = Field(default=1.0, ge=0, le=60)
+    drain: float = Field(default=10.0, ge=0, le=3600)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -67,14 +110,12 @@ class Gateway(Section):
         return host.strip("[]"), int(port)
 
     @property
-    def public(self) -> str:
-        """The URL without its path, as downstreams see it."""
-        return self.url.rstrip("/") or f"http://{self.listen}"
-
-    @property
     def loopback(self) -> bool:
         host = self.address[0]
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        try:
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:  # a name, and names may be made to mean anything
+            return False
 
 
 class Certificate(Section):
@@ -85,12 +126,12 @@ class Certificate(Section):
 class NetworkSection(Section):
     """Every connection out and in."""
 
-    proxy: str = ""
+    proxy: str = Field(default="", repr=False)
     ca: list[str] = []
     tls: Certificate | None = None
     client: Certificate | None = None
-    trusted_proxies: list[str] = []
-    private_upstreams: list[str] = []
+    trusted_proxies: list[Block] = []
+    private_upstreams: list[Block] = []
 
 
 class Identity(Section):
@@ -146,6 +187,11 @@ class Server(BaseModel):
     trust: Literal["review", "follow"] = "review"
     requires: frozenset[Annotated[str, Field(pattern=SCOPE)]] = frozenset()
 
+    @field_serializer("requires", when_used="json")
+    def _sorted(self, scopes: frozenset[str]) -> list[str]:
+        """In one order: a digest is taken of what this comes to."""
+        return sorted(scopes)
+
     def own(self) -> dict[str, Any]:
         """What the connector's model validates."""
         return dict(self.model_extra or {})
@@ -174,10 +220,20 @@ class LedgerSection(Section):
     checkpoint_every: float = Field(default=1.0, gt=0)
 
 
-class Telemetry(Section):
-    """Spans go out by OTLP over HTTP when there is an endpoint."""
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "text"]
 
-    otlp_endpoint: str = ""
+
+class Telemetry(Section):
+    """What the gateway says of itself.
+
+    Logs go to standard error: a JSON object a line, or, with `auto`, plain text on a terminal.
+    Spans go out by OTLP over HTTP when there is an endpoint.
+    """
+
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "auto"
+    otlp_endpoint: Url = ""
 
 
 class Settings(Section):
@@ -193,27 +249,37 @@ class Settings(Section):
     ledger: LedgerSection = LedgerSection()
     telemetry: Telemetry = Telemetry()
 
+    @property
+    def public(self) -> str:
+        """The URL without its path, as downstreams see it."""
+        scheme = "https" if self.network.tls else "http"
+        return self.gateway.url.rstrip("/") or f"{scheme}://{self.gateway.listen}"
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
+        if faults := list(self._faults()):
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
         if self.identity.anonymous and not self._loopback_only():
-            raise ValueError(
+            yield (
                 "[identity] anonymous is for a loopback listen address only, and neither for a "
                 "url that others reach nor behind trusted_proxies"
             )
         if self.identity.issuer and not self.identity.audience:
-            raise ValueError("[identity] issuer needs the audience that its tokens are for")
+            yield "[identity] issuer needs the audience that its tokens are for"
         if "gateway" in self.servers:
-            raise ValueError("the server name 'gateway' is the gateway's own")
+            yield "the server name 'gateway' is the gateway's own"
         for name in self.servers:
             if not name.replace("_", "").replace("-", "").isalnum() or "__" in name:
-                raise ValueError(f"the server name {name!r} is not of letters, digits, - and _")
-        return self
+                yield f"the server name {name!r} is not of letters, digits, - and _"
 
     def _loopback_only(self) -> bool:
         gateway = self.gateway
         if not gateway.loopback or self.network.trusted_proxies:
             return False
-        return _on_this_machine(gateway.public)
+        return _on_this_machine(self.public)
 
 
 def _on_this_machine(url: str) -> bool:
@@ -226,21 +292,45 @@ def _on_this_machine(url: str) -> bool:
 def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a file, with the environment over them. Raises ConfigError.
 
-    `GATEWAY_<SECTION>__<KEY>` sets a key; its value is read as TOML, or is text.
+    `GATEWAY_<SECTION>__<KEY>` sets a key; its value is read as TOML, or is text. An empty file is
+    refused: it is what an editor leaves while it writes, and would take every server away.
     """
-    try:
-        content = tomllib.loads(path.read_text("utf-8")) if path else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    content = _content(path) if path else {}
     for name, value in environment.items():
         section, _, key = name.removeprefix(PREFIX).lower().partition("__")
         if name.startswith(PREFIX) and key:
-            content.setdefault(section, {})[key] = _value(value)
+            table = content.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{path}: {section} is no table, so {name} has no place in it")
+            table[key] = _value(value)
+    return validated(content, f"{path or 'the environment'}: ")
+
+
+def validated(content: Mapping[str, Any], where: str = "") -> Settings:
+    """The settings that tables say. Raises ConfigError."""
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"{path or 'the environment'}: " + "; ".join(lines)) from None
+        raise ConfigError(*(where + fault for fault in faults_of(error))) from None
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Each fault with its place. What was written there is not repeated: it may be a secret."""
+    return [
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault["loc"] else fault["msg"]
+        for fault in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not text.strip():
+        raise ConfigError(f"{path}: the file is empty")
+    return content
 
 
 def _value(text: str) -> Any:

@@ -1,8 +1,11 @@
 """The data folder: generated once, readable by its owner only."""
 
+import contextlib
+import json
 import os
 import secrets
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +23,9 @@ from mcp_gateway.config import ConfigError
 
 BUILT_IN: Final = Path(__file__).parent / "builtin"
 CONFIG: Final = "gateway.toml"
+SECRET: Final = 32
+"""Bytes of the commitment secret."""
+RESTORE: Final = "restore it from a backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class Home:
         text = (BUILT_IN / CONFIG).read_text("utf-8")
         if samples:
             text += (BUILT_IN / "samples.toml").read_text("utf-8")
-        text = text.replace("@PYTHON@", sys.executable)
-        text = text.replace("@SAMPLES@", str(samples.absolute()) if samples else "")
+        text = text.replace("@PYTHON@", _quoted(sys.executable))
+        text = text.replace("@SAMPLES@", _quoted(str(samples.absolute())) if samples else "")
         rules = Path(policies.__file__).parent / "builtin" / "first-run.csv"
         _write_new(self.folder / "policy.csv", rules.read_bytes())
         _write_new(self.config, text.encode())
@@ -61,16 +67,25 @@ class Home:
         """The key that signs checkpoints."""
         path = self.folder / "ledger.key"
         _write_new(path, _pem(Ed25519PrivateKey.generate()))
-        key = load_pem_private_key(path.read_bytes(), None)
+        try:
+            key = load_pem_private_key(path.read_bytes(), None)
+        except ValueError:
+            raise ConfigError(f"{path} is no private key in PEM: {RESTORE}") from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigError(f"{path} is no Ed25519 key")
+            raise ConfigError(f"{path} is no Ed25519 key: {RESTORE}")
         return key
 
     def commitment_secret(self) -> bytes:
         """The secret under which arguments and results are committed to."""
         path = self.folder / "commitments.key"
-        _write_new(path, secrets.token_hex(32).encode())
-        return bytes.fromhex(path.read_text("ascii").strip())
+        _write_new(path, secrets.token_hex(SECRET).encode())
+        try:
+            secret = bytes.fromhex(path.read_bytes().decode("ascii").strip())
+        except ValueError:
+            secret = b""
+        if len(secret) != SECRET:
+            raise ConfigError(f"{path} is no secret of {SECRET} bytes in hexadecimal: {RESTORE}")
+        return secret
 
     def installation(self) -> str:
         """A name for this installation's logs, made once."""
@@ -80,15 +95,22 @@ class Home:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Writes a file that is not there yet, for its owner only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Writes a file that is not there yet, for its owner only: whole, or not at all."""
+    if path.exists():
         return
+    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):  # another process was as fast
+        os.link(fresh, path)
+    Path(fresh).unlink()
+
+
+def _quoted(text: str) -> str:
+    """What stands between the quotes of a TOML string: JSON escapes alike."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _pem(key: Ed25519PrivateKey) -> bytes:

@@ -1,16 +1,28 @@
 """`keys`, `servers`, `access`: operations, over the admin API of a running gateway."""
 
 import json
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 import httpx2
 
+from mcp_gateway.cli.plain import plain
+
 url_option = click.option(
-    "--url", default="http://127.0.0.1:8080", show_default=True, envvar="MCP_GATEWAY_URL"
+    "--url",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    envvar="MCP_GATEWAY_URL",
+    show_envvar=True,
 )
 key_option = click.option(
-    "--key", required=True, envvar="MCP_GATEWAY_KEY", help="an administrator's API key"
+    "--key",
+    required=True,
+    envvar="MCP_GATEWAY_KEY",
+    show_envvar=True,
+    help="an administrator's API key",
 )
 
 
@@ -42,9 +54,10 @@ def create_key(url: str, key: str, **asked: Any) -> None:
 def list_keys(url: str, key: str) -> None:
     """List the keys, the ended ones too."""
     for found in _ask(url, key, "GET", "/keys"):
-        state = "revoked" if found["revoked"] else "valid"
+        state = _state(found)
         roles = ",".join(found["roles"])
-        click.echo(f"{found['id']}  {state:8} {found['subject']:20} {roles:20} {found['client']}")
+        whose = f"{found['subject']:20} {roles:20} {found['client']}"
+        click.echo(plain(f"{found['id']}  {state:8} {whose}"))
 
 
 @keys.command("revoke")
@@ -69,9 +82,9 @@ def list_servers(url: str, key: str) -> None:
     """List the upstreams, what is wrong with them, and what is held back."""
     for found in _ask(url, key, "GET", "/servers"):
         state = found["trouble"] or f"{found['served']} definitions served"
-        click.echo(f"{found['name']:16} {found['connector']:12} {state}")
+        click.echo(plain(f"{found['name']:16} {found['connector']:12} {state}"))
         for target, reason in found["held"].items():
-            click.echo(f"  held back: {target}: {reason}")
+            click.echo(plain(f"  held back: {target}: {reason}"))
 
 
 @servers.command("accept")
@@ -81,10 +94,9 @@ def list_servers(url: str, key: str) -> None:
 @click.argument("name", default="")
 def accept(url: str, key: str, server: str, name: str) -> None:
     """Take what is held back of SERVER as reviewed: NAME, or all of it."""
-    for target in _ask(url, key, "POST", "/servers/accept", {"server": server, "name": name})[
-        "accepted"
-    ]:
-        click.echo(f"accepted {target}")
+    asked = {"server": server, "name": name}
+    for target in _ask(url, key, "POST", "/servers/accept", asked)["accepted"]:
+        click.echo(plain(f"accepted {target}"))
 
 
 @click.group()
@@ -98,7 +110,15 @@ def access() -> None:
 def list_access(url: str, key: str) -> None:
     """List the open requests."""
     for found in _ask(url, key, "GET", "/access"):
-        click.echo(f"{found['id']}  {found['identity']}  {found['target']}  {found['reason']}")
+        click.echo(
+            plain(f"{found['id']}  {found['identity']}  {found['target']}  {found['reason']}")
+        )
+
+
+def _state(key: Mapping[str, Any]) -> str:
+    if key["revoked"]:
+        return "revoked"
+    return "expired" if 0 < key["expires"] < time.time() else "valid"
 
 
 def _ask(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
@@ -108,12 +128,15 @@ def _ask(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
         answer = httpx2.request(
             method, f"{url.rstrip('/')}/admin{path}", headers=headers, json=body, timeout=30
         )
-    except httpx2.HTTPError as error:
-        raise click.ClickException(f"no gateway answers at {url}: {error}") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise click.ClickException(plain(f"no gateway answers at {url}: {error}")) from None
+    except UnicodeError:
+        raise click.ClickException("the key holds what no key holds") from None
     try:
         content = answer.json()
     except json.JSONDecodeError:
         raise click.ClickException(f"{url} answered {answer.status_code} and no JSON") from None
     if answer.status_code >= 400:
-        raise click.ClickException(str(content.get("error", content)))
+        said = content.get("error", content) if isinstance(content, dict) else content
+        raise click.ClickException(plain(str(said)))
     return content

@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 
+from mcp_gateway.cli.following import Following
 from mcp_gateway.cli.options import data_option
-from mcp_gateway.ledger import reader
+from mcp_gateway.cli.plain import plain
+from mcp_gateway.ledger import files, reader
 from mcp_gateway.ledger.note import NoteError, parse_verifier
 from mcp_gateway.ledger.verify import CANNOT_KNOW, Report
 from mcp_gateway.ledger.verify import verify as verified
@@ -54,16 +56,14 @@ def audit() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def tail(data: Path, count: int, *, follow: bool, as_json: bool) -> None:
     """Show the last entries."""
-    ledger = data / "ledger"
-    seen: set[tuple[str, int]] = set()
-    while True:
-        found = [line for line in reader.entries(ledger) if _id(line) not in seen]
-        for line in deque(found, maxlen=count if not seen else None):
-            _print(line, as_json=as_json)
-        seen.update(map(_id, found))
-        if not follow:
-            return
+    ledger = _there(data)
+    following = Following(ledger)
+    for line in deque(following.fresh(), maxlen=count):
+        _print(line, as_json=as_json)
+    while follow:
         time.sleep(FOLLOW_PAUSE)
+        for line in following.fresh():
+            _print(line, as_json=as_json)
 
 
 @audit.command()
@@ -80,7 +80,7 @@ def search(data: Path, since: str, *, as_json: bool, **asked: str | None) -> Non
     if principal := asked.pop("principal", None):
         asked["subject"] = principal
     wanted = {field: text for field, text in asked.items() if text}
-    for line in reader.matching(data / "ledger", wanted, _since(since)):
+    for line in reader.matching(_there(data), wanted, _since(since)):
         _print(line, as_json=as_json)
 
 
@@ -89,11 +89,19 @@ def search(data: Path, since: str, *, as_json: bool, **asked: str | None) -> Non
 @click.argument("call")
 def show(data: Path, call: str) -> None:
     """Show every entry of one CALL, whole. Exit 1 when there is none."""
-    found = reader.of_call(data / "ledger", call)
+    found = reader.of_call(_there(data), call)
     if not found:
         raise click.ClickException(f"the ledger has no call {call!r}")
     for line in found:
         click.echo(json.dumps(line, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def _there(data: Path) -> Path:
+    """The ledger of a data folder. What is not there must not look like one that is empty."""
+    ledger = data / "ledger"
+    if not files.logs(ledger):
+        raise click.UsageError(f"{ledger} holds no log")
+    return ledger
 
 
 def _keys(path: Path | None) -> dict[str, str] | None:
@@ -116,20 +124,11 @@ def _show(report: Report) -> None:
         click.echo(f"  {line}")
 
 
-def _id(line: reader.Line) -> tuple[str, int]:
-    return line["log"], line["index"]
-
-
 def _print(line: reader.Line, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(line, sort_keys=True, ensure_ascii=False))
         return
-    click.echo(_plain("  ".join(_columns(line))))
-
-
-def _plain(text: str) -> str:
-    """What strangers wrote, with nothing that moves a terminal or begins another line."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    click.echo(plain("  ".join(_columns(line))))
 
 
 def _columns(line: reader.Line) -> Iterator[str]:

@@ -1,10 +1,14 @@
 """`mcp-gateway`: the groups, and what stops a command with words instead of a traceback."""
 
+import errno
+from collections.abc import Sequence
+
 import click
 
 from mcp_gateway.cli import admin, check, ledger, run
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
+from mcp_gateway.store.database import StoreDamagedError
 from policies import PolicyError
 
 
@@ -14,8 +18,21 @@ class Words(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (ConfigError, PolicyError, LedgerDamagedError) as error:
+        except (ConfigError, PolicyError) as error:
+            raise click.ClickException(_listed(error.faults)) from None
+        except (LedgerDamagedError, StoreDamagedError) as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who read has seen enough
+                raise
+            raise click.ClickException(str(error)) from None
+
+
+def _listed(faults: Sequence[str]) -> str:
+    """One fault as it is, several with a line each."""
+    if len(faults) == 1:
+        return faults[0]
+    return "\n".join([f"{len(faults)} faults:", *(f"  {fault}" for fault in faults)])
 
 
 @click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})

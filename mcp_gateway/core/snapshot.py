@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Final
 from mcp_gateway.core.credential import NO_GRANT, Grant
 from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
 from mcp_gateway.core.entry import Common
+from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition, Kind, Target
 
 if TYPE_CHECKING:
+    from mcp_gateway.core.body import Result
+    from mcp_gateway.core.call import Call, Next
     from mcp_gateway.core.ports import Connector, Policy
 
 GATEWAY: Final = "gateway"
@@ -69,6 +72,11 @@ class Keyring:
     generation: int = 0
 
 
+async def unanswered(call: "Call") -> "Result":
+    """The chain of a snapshot that was given none."""
+    raise Forbidden(f"nothing answers {call.method}")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One tenant's upstreams, catalog and policy, of one generation. Built off the path.
@@ -93,6 +101,8 @@ class Snapshot:
         default_factory=dict, repr=False, compare=False
     )
     """What entries say alike, remembered for as long as the snapshot is in force."""
+    chain: "Next" = field(default=unanswered, repr=False)
+    """The stages, with the limits, guards and secrets of the same configuration."""
 
     def owed(self, server: str) -> frozenset[Obligation]:
         """What every call to this server owes; for an unknown one, what nobody can discharge."""

@@ -53,13 +53,17 @@ class McpEndpoint:
         origins: Origins,
         contact: str,
         sessions: Sessions,
+        *,
+        traced: bool = False,
     ) -> None:
+        """`traced` begins a trace for each call that is of none: its spans go somewhere."""
         self._current = current
         self._authenticator = authenticator
         self._answer = answer
         self._origins = origins
         self._contact = contact
         self._sessions = sessions
+        self._traced = traced
         self.watch = Watch()
         self.ids = Ids()
 
@@ -125,14 +129,15 @@ class McpEndpoint:
         snapshot = self._current.of(request.principal.tenant)
         if snapshot is None:
             raise HttpError(403, "this gateway does not serve your tenant")
+        id_ = self.ids.new()
         return Call(
-            id=self.ids.new(),
+            id=id_,
             method=request.message.method,
             params=request.message.params,
             principal=request.principal,
             snapshot=snapshot,
             endpoint=request.endpoint,
-            trace=request.trace(),
+            trace=request.trace() or (trace.begun(id_) if self._traced else ""),
             client=request.client(),
             mirrors=request.mirrors if request.modern else None,
             notify=stream.notify,

@@ -1,7 +1,7 @@
 """Health, metrics, and the metadata documents that clients look for."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,12 @@ from mcp_gateway.edge.origins import Origins
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _RESOURCE: Final = re.compile(r"mcp|servers/[A-Za-z0-9_-]+/mcp")
+BEARABLE: Final = ("server ", "configuration ")
+"""With troubles of these kinds the gateway still does its work."""
+
+
+def is_ready(troubles: Iterable[str]) -> bool:
+    return all(name.startswith(BEARABLE) for name in troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +48,8 @@ class WellKnown:
     async def _ready(self, request: Request) -> Response:
         self._check(request)
         troubles = self.troubles()
-        status = 503 if any(not name.startswith("server ") for name in troubles) else 200
-        ready = "ready" if status == 200 else "not ready"
-        return JSONResponse({"status": ready, "troubles": dict(troubles)}, status)
+        status, said = (200, "ready") if is_ready(troubles) else (503, "not ready")
+        return JSONResponse({"status": said, "troubles": dict(troubles)}, status)
 
     async def _metrics(self, request: Request) -> Response:
         self._check(request)

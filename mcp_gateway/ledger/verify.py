@@ -1,6 +1,6 @@
 """Checks a ledger offline: with its files and the public keys, and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,16 @@ CANNOT_KNOW: Final = (
     "entries after the last checkpoint that somebody else keeps could have been cut off unseen",
     "whoever holds the signing key could have rewritten it all: compare checkpoints kept elsewhere",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """What a later log holds of an earlier one: its root, in hexadecimal, at a size."""
+
+    origin: str
+    size: int
+    root: str
+    by: str
 
 
 @dataclass(slots=True)
@@ -37,21 +47,49 @@ def verify(ledger: Path, keys: Mapping[str, str] | None = None) -> list[Report]:
     found = files.logs(ledger)
     if not found:
         raise FileNotFoundError(f"{ledger} holds no log")
-    reports = [_log(path, keys) for path in found]
+    witnessed = [mark for path in found for mark in _witnessed(path)]
+    reports = [_log(path, keys, witnessed) for path in found]
+    _unseen(found, witnessed, reports)
     numbers = [int(path.name.partition("-")[2]) for path in found]
     for missing in sorted(set(range(1, numbers[-1])) - set(numbers)):
         reports[-1].damage.append(f"log-{missing:06} is missing")
     return reports
 
 
-def _log(path: Path, keys: Mapping[str, str] | None) -> Report:
+def _log(path: Path, keys: Mapping[str, str] | None, witnessed: Sequence[Witnessed]) -> Report:
     report = Report(path.name)
     verifier = _verifier(path, keys, report)
     if verifier:
         report.origin = verifier.partition("+")[0]
-        _entries(path, _checkpoints(path, verifier, report), report)
+        marks = [mark for mark in witnessed if mark.origin == report.origin]
+        _entries(path, _checkpoints(path, verifier, report), marks, report)
     _ending(path, report)
     return report
+
+
+def _witnessed(path: Path) -> Iterator[Witnessed]:
+    """What the first entry of a log says of the logs before it; what is malformed says nothing.
+
+    Nobody can hide anything so: an entry that was changed is found for itself.
+    """
+    _, first = next(files.read_frames(path), (path, None))
+    marks = _decoded(first).get("witnessed") if first else None
+    for mark in marks if isinstance(marks, list) else ():
+        match mark:
+            case {"log": str(origin), "size": int(size), "root": str(root)}:
+                yield Witnessed(origin, size, root, path.name)
+
+
+def _unseen(
+    found: Sequence[Path], witnessed: Sequence[Witnessed], reports: Sequence[Report]
+) -> None:
+    """A log that another one witnessed, and that is not there any more."""
+    beside = {files.read_text(path / files.PUBLIC_KEY).partition("+")[0] for path in found}
+    for report in reports:
+        gone = {mark.origin for mark in witnessed if mark.by == report.log} - beside
+        report.damage.extend(
+            f"{report.log}: it witnessed {o}, which is missing" for o in sorted(gone)
+        )
 
 
 def _verifier(path: Path, keys: Mapping[str, str] | None, report: Report) -> str:
@@ -95,7 +133,12 @@ def _checkpoints(path: Path, verifier: str, report: Report) -> dict[int, Checkpo
     return found
 
 
-def _entries(path: Path, checkpoints: Mapping[int, Checkpoint], report: Report) -> None:
+def _entries(
+    path: Path,
+    checkpoints: Mapping[int, Checkpoint],
+    witnessed: Sequence[Witnessed],
+    report: Report,
+) -> None:
     hashes = _hashes(path)
     frontier = merkle.Frontier()
     intents: dict[str, int] = {}
@@ -114,10 +157,16 @@ def _entries(path: Path, checkpoints: Mapping[int, Checkpoint], report: Report) 
         report.damage.extend(f"{name} {fault}" for fault in _order(found, intents))
         frontier.append(leaf)
         _root(path, checkpoints, frontier, report)
+        _same(path, witnessed, frontier, report)
     report.entries = frontier.size
     if frontier.size < report.signed:
         missing = f"entries {frontier.size} to {report.signed - 1}"
         report.damage.append(f"{path.name}: {missing} are missing: they were signed")
+    report.damage.extend(
+        f"{path.name}: {mark.by} witnessed {mark.size} entries of it, {frontier.size} are there"
+        for mark in witnessed
+        if mark.size > frontier.size
+    )
 
 
 def _hashes(path: Path) -> list[bytes]:
@@ -166,6 +215,17 @@ def _root(
     signed = checkpoints.get(frontier.size)
     if signed and signed.root != frontier.root():
         report.damage.append(f"{path.name}: the checkpoint at size {signed.size} has another root")
+
+
+def _same(
+    path: Path, witnessed: Sequence[Witnessed], frontier: merkle.Frontier, report: Report
+) -> None:
+    """Whoever holds the key can sign another past, and not what a later log says of it."""
+    report.damage.extend(
+        f"{path.name}: {mark.by} witnessed another root at size {mark.size}"
+        for mark in witnessed
+        if mark.size == frontier.size and mark.root != frontier.root().hex()
+    )
 
 
 def _name(path: Path, segment: Path, found: Framed, place: int) -> str:

@@ -13,6 +13,8 @@ from mcp_gateway.limits.bucket import SECOND, Rate, charge
 Level = Literal["tenant", "principal", "client", "upstream", "tool"]
 Key = tuple[str, ...]
 Applied = tuple[Level, str, Rate]
+"""A level, the limit's own name and its rate. The name says all of it: a limit that is changed
+is another one, and counts anew."""
 LEVELS: Final[frozenset[str]] = frozenset(get_args(Level))
 DEFAULT: Final = "default"
 MOST_KEYS: Final = 100_000
@@ -43,6 +45,15 @@ class MemoryLimiter:
         self._tats: dict[Key, int] = {}
         self._swept = -SECOND
 
+    def renewed(self, limits: Mapping[Level, Mapping[str, str]]) -> "MemoryLimiter":
+        """Other limits over the same counters: what has not changed goes on counting.
+
+        Both may be used at a time. Raises ValueError.
+        """
+        fresh = MemoryLimiter(limits, self._clock, self._most)
+        fresh._tats = self._tats
+        return fresh
+
     def hold(self, call: Call) -> "Held":
         """Charges the call on entry. Entering raises Throttled."""
         return Held(self, call)
@@ -55,8 +66,8 @@ class MemoryLimiter:
         now = self._clock()
         tats = self._tats
         charged: list[tuple[Key, int]] = []
-        for level, pattern, rate in applied:
-            key = (level, pattern, *_who(level, call))
+        for level, name, rate in applied:
+            key = (name, *_who(level, call))
             tat, wait = charge(tats.get(key, 0), now, rate)
             if wait:
                 raise Throttled(
@@ -71,7 +82,8 @@ class MemoryLimiter:
         """Forgets counters at rest, at most once a second: looking at them all takes its time."""
         if now - self._swept >= SECOND:
             self._swept = now
-            self._tats = {key: tat for key, tat in self._tats.items() if tat > now}
+            for key in [key for key, tat in self._tats.items() if tat <= now]:
+                del self._tats[key]
         new = sum(key not in self._tats for key, _ in charged)
         if new and len(self._tats) + new > self._most:
             raise Throttled("too many callers are being counted", retry_after=1.0)
@@ -91,10 +103,10 @@ class MemoryLimiter:
     def _best(self, level: Level, target: Target) -> Applied | None:
         rates = self._rates[level]
         fitting = [p for p in rates if p != DEFAULT and patterns.covers(target, p)]
-        if fitting:
-            best = max(fitting, key=patterns.specificity)
-            return level, best, rates[best]
-        return (level, DEFAULT, rates[DEFAULT]) if DEFAULT in rates else None
+        best = max(fitting, key=patterns.specificity) if fitting else DEFAULT
+        if best not in rates:
+            return None
+        return level, f"{level} {best} {rates[best].text}", rates[best]
 
 
 class Held:
@@ -116,10 +128,16 @@ class Held:
 def _rates(level: str, texts: Mapping[str, str]) -> dict[str, Rate]:
     if level not in LEVELS:
         raise ValueError(f"there is no level {level!r}; there are {', '.join(sorted(LEVELS))}")
-    for pattern in texts:
+    return {pattern: _rate(level, pattern, text) for pattern, text in texts.items()}
+
+
+def _rate(level: str, pattern: str, text: str) -> Rate:
+    try:
         if pattern != DEFAULT and (fault := patterns.fault(pattern)):
-            raise ValueError(f"limits.{level}: {pattern!r}: {fault}")
-    return {pattern: Rate.parse(text) for pattern, text in texts.items()}
+            raise ValueError(fault)
+        return Rate.parse(text)
+    except ValueError as error:
+        raise ValueError(f"limits.{level}: {pattern!r}: {error}") from None
 
 
 def _who(level: Level, call: Call) -> Key:

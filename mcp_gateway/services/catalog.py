@@ -3,9 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from mcp_gateway.core.naming import downstream_name, folded
 from mcp_gateway.core.target import Definition, Kind, Target
+
+NAMED: Final[frozenset[Kind]] = frozenset({"tool", "prompt"})
+"""The kinds that runtimes call by a name of their own making, and not by a URI."""
 
 
 @dataclass(slots=True)
@@ -36,8 +40,9 @@ def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[st
         catalog.definitions[definition.digest] = definition
         catalog.local[definition.kind, definition.server, definition.name] = target
         name = name_of(target)
-        claimed[definition.kind, folded(name)].append(target)
-        shown[definition.kind, folded(name)] = name
+        key = definition.kind, folded(name) if definition.kind in NAMED else name
+        claimed[key].append(target)
+        shown[key] = name
     for key, targets in claimed.items():
         if len(targets) == 1:
             catalog.names[key[0], shown[key]] = targets[0]
@@ -50,6 +55,6 @@ def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[st
 
 def name_of(target: Target) -> str:
     """What downstreams call it at /mcp. URIs and operations keep their own names."""
-    if target.kind in ("tool", "prompt"):
+    if target.kind in NAMED:
         return downstream_name(target.server, target.name)
     return target.name

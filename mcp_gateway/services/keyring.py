@@ -18,13 +18,18 @@ class KeyringService:
         self._database = database
         self._keys = keys
         self._revision = -1
+        self._reading = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Puts the keys and revocations of the moment in force."""
-        revision = await asyncio.to_thread(self._database.revision)
-        keyring = await asyncio.to_thread(self._keys.keyring, revision)
-        self._revision = revision
-        self._current.swap_keyring(keyring)
+        """Puts the keys and revocations of the moment in force.
+
+        One at a time: what was read first and comes last would let a revoked key in again.
+        """
+        async with self._reading:
+            revision = await asyncio.to_thread(self._database.revision)
+            keyring = await asyncio.to_thread(self._keys.keyring, revision)
+            self._revision = revision
+            self._current.swap_keyring(keyring)
 
     async def follow(self) -> None:
         """Until cancelled: looks twice a second whether another process changed anything."""

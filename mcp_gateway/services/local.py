@@ -2,25 +2,30 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
 from mcp_gateway.core.target import Definition
-from mcp_gateway.ledger import reader
+from mcp_gateway.services.denials import outcome_of
 from mcp_gateway.services.listing import TTL_MS, listing
 from mcp_gateway.services.operations import Operations
-from mcp_gateway.services.own import uri_of
+from mcp_gateway.services.own import media_of, uri_of
 from mcp_gateway.store.pins import AccessRequests
 from mcp_gateway.store.tables import AccessRequestRow
 from mcp_gateway.wire import jsonrpc
 from skills import Skill
 
-LONGEST = 500
+LONGEST: Final = 500
+MOST_REQUESTS: Final = 20
+"""Open requests for access of one principal."""
+SHOWN: Final[tuple[str, ...]] = ("outcome", "method", "rule", "roles", "mode", "findings")
+"""What its caller is told of a call: nothing of the policy that they could not see."""
 
 
 class Local:
@@ -78,21 +83,15 @@ class Local:
 
     async def _explain(self, call: Call, wanted: str) -> Mapping[str, Any]:
         """Only the caller's own: another's id is told like one that does not exist."""
-        lines = await asyncio.to_thread(reader.of_call, self._ledger, wanted)
+        line = await asyncio.to_thread(outcome_of, self._ledger, wanted)
         principal = call.principal
-        for line in lines:
-            own = (line.get("issuer"), line.get("subject"), line.get("tenant"))
-            if line["kind"] == "outcome" and own == (
-                principal.issuer,
-                principal.subject,
-                principal.tenant,
-            ):
-                shown = ("outcome", "method", "rule", "roles", "mode", "findings")
-                told = {key: line[key] for key in shown if key in line}
-                if "hidden_rule" not in line:
-                    told["target"] = line.get("target", "")
-                return {**told, "ask": self._contact}
-        raise InvalidRequest(f"you made no call {wanted[:60]!r} that has ended")
+        own = [principal.issuer, principal.subject, principal.tenant]
+        if line is None or [line.get(name) for name in ("issuer", "subject", "tenant")] != own:
+            raise InvalidRequest(f"you made no call {wanted[:60]!r} that has ended")
+        told = {key: line[key] for key in SHOWN if key in line}
+        if "hidden_rule" not in line:
+            told["target"] = line.get("target", "")
+        return {**told, "ask": self._contact}
 
     async def _request(self, call: Call, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         row = AccessRequestRow(
@@ -103,24 +102,31 @@ class Local:
             reason=_text(arguments, "reason"),
             asked=int(time.time()),
         )
-        number = await asyncio.to_thread(self._requests.add, row)
+        number = await asyncio.to_thread(self._requests.add, row, MOST_REQUESTS)
+        if not number:
+            raise InvalidRequest(f"{MOST_REQUESTS} requests of yours are open: wait for an answer")
         return {"request": number, "ask": self._contact, "next": "wait: do not retry the call"}
 
     def _resource(self, call: Call) -> Result:
-        content = self._files.get(call.target.name)
+        uri = call.target.name
+        content = self._files.get(uri)
         if content is None:
-            raise UnknownTarget(f"no resource is called {call.target.name!r}")
-        item = {
-            "uri": call.target.name,
-            "mimeType": "text/markdown",
-            "text": content.decode("utf-8", "replace"),
-        }
+            raise UnknownTarget(f"no resource is called {uri!r}")
+        item = {"uri": uri, "mimeType": media_of(uri), **_content(content)}
         return _complete({"contents": [item], "ttlMs": TTL_MS, "cacheScope": "private"})
 
     def _prompt(self, call: Call) -> Result:
         skill = self._skills[call.target.name]
         message = {"role": "user", "content": {"type": "text", "text": skill.text}}
         return _complete({"description": skill.description, "messages": [message]})
+
+
+def _content(raw: bytes) -> Mapping[str, str]:
+    """Text as text, and anything else in base64."""
+    try:
+        return {"text": raw.decode()}
+    except UnicodeDecodeError:
+        return {"blob": b64encode(raw).decode()}
 
 
 def _whoami(call: Call) -> Mapping[str, Any]:

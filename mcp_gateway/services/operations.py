@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,10 @@ from mcp_gateway.wire import jsonrpc
 DAY: Final = 86_400
 
 
+Word = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
+"""One role or scope: a blank in it would make it two."""
+
+
 class Nothing(BaseModel):
     """No parameters."""
 
@@ -33,10 +37,10 @@ class CreateKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     subject: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,100}$")
-    roles: list[str] = ["user"]
-    scopes: list[str] = []
-    client: str = ""
-    mode: str = "unknown"
+    roles: list[Word] = ["user"]
+    scopes: list[Word] = []
+    client: str = Field(default="", pattern=r"^[ -~]{0,100}$")
+    mode: Word = "unknown"
     days: int = Field(default=90, ge=0, le=3650)
 
 
@@ -100,7 +104,7 @@ class Operations:
         expires = now + asked.days * DAY if asked.days else 0
         key_id, text = await asyncio.to_thread(self._keys.create, principal, now, expires)
         await self._keyring.refresh()
-        call.facts["key"] = key_id
+        call.facts |= {"key": key_id, "for": asked.subject, "with": sorted(set(asked.roles))}
         return {"id": key_id, "key": text, "expires": expires}
 
     async def list_keys(self, call: Call, _: Nothing) -> list[Mapping[str, Any]]:

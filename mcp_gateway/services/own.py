@@ -1,5 +1,6 @@
 """What the gateway itself offers: its tools, and its skills as resources and prompts."""
 
+import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -63,13 +64,18 @@ def uri_of(skill: Skill, path: str) -> str:
     return f"skill://{skill.name}/{path}"
 
 
+def media_of(path: str) -> str:
+    """The media type of a file of a skill, by its name."""
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
 def _resources(skill: Skill) -> list[dict[str, Any]]:
     return [
         {
             "uri": uri_of(skill, path),
             "name": f"{skill.name}/{path}",
             "description": skill.description,
-            "mimeType": "text/markdown" if path.endswith(".md") else "text/plain",
+            "mimeType": media_of(path),
             "size": len(content),
         }
         for path, content in skill.files.items()

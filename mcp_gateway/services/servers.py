@@ -1,45 +1,74 @@
-"""Running upstreams: opened, discovered again and again while they are away, and closed."""
+"""Running upstreams: discovered again and again while they are away, and when a call fails."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcp_gateway.config import Server
-from mcp_gateway.core import ports
 from mcp_gateway.core.credential import Credential, CredentialRefused, Grant
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
+from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed
 
+log = logging.getLogger(__name__)
 DISCOVERY_BOUND = 30.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 SPACING = 1.0
 """Seconds between two discoveries, however often one is asked for."""
+SUSPECTED_EVERY = 5.0
+"""Seconds between two looks at a server of which calls fail."""
 
 
 @dataclass(slots=True)
 class Running:
-    """One upstream as it is now. `trouble` says in words why nothing of it is served.
+    """One upstream as it is now. `trouble` says in words why it is not to be relied on.
 
-    `detail` is what it said itself when it failed, for administrators alone.
+    What was served before the trouble goes on being served: its calls are refused in words that
+    say what is wrong, instead of the name of their tool being unknown. `detail` is what the
+    upstream said itself when it failed, for administrators alone.
     """
 
     name: str
     config: Server
-    connector: ports.Connector
+    connector: Leased
     credential: Callable[[], Credential]
     listed: Sequence[Definition] = ()
     reviewed: Reviewed = field(default_factory=Reviewed)
     trouble: str = "it has not answered yet"
     detail: str = ""
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    looked: float = float("-inf")
+    """When it was last asked for its list, on the clock of the event loop."""
 
     @property
     def grant(self) -> Grant:
         section = self.config.grant
         return Grant(section.kind, section.header, section.prefix)
+
+    def take(self, config: Server, credential: Callable[[], Credential]) -> None:
+        """The same server under other terms. Whom it trusts or is shown is looked at anew."""
+        if (config.trust, config.grant) != (self.config.trust, self.config.grant):
+            self.wanted.set()
+        self.config, self.credential = config, credential
+
+    def suspect(self, now: float) -> None:
+        """A call to it has failed: it is looked at again, however many fail at once."""
+        if not self.trouble and now - self.looked >= SUSPECTED_EVERY:
+            self.wanted.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one discovery came to."""
+
+    trouble: str
+    listed: Sequence[Definition] = ()
+    reviewed: Reviewed | None = None
+    detail: str = ""
 
 
 class Discovery:
@@ -54,7 +83,8 @@ class Discovery:
         pause = FIRST_PAUSE
         while True:
             running.wanted.clear()
-            if await self._once(running):
+            await self._once(running)
+            if not running.trouble:
                 pause = FIRST_PAUSE
                 await asyncio.sleep(SPACING)
                 await running.wanted.wait()
@@ -66,24 +96,34 @@ class Discovery:
                     await running.wanted.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _once(self, running: Running) -> bool:
+    async def _once(self, running: Running) -> None:
+        """In one step at its end: no server is out of trouble before its tools can be called."""
         before = (running.trouble, running.reviewed)
-        running.detail = ""
+        running.looked = asyncio.get_running_loop().time()
+        look = await self._look(running)
+        running.trouble, running.detail = look.trouble, look.detail
+        if look.reviewed is not None:
+            running.listed, running.reviewed = look.listed, look.reviewed
+        if (running.trouble, running.reviewed) != before:
+            if running.trouble:
+                log.warning("the server %s: %s", running.name, running.trouble)
+            self._changed()
+
+    async def _look(self, running: Running) -> _Look:
         try:
             async with asyncio.timeout(DISCOVERY_BOUND):
-                running.listed = await running.connector.discover(running.credential())
-        except TimeoutError:
-            running.trouble = f"it did not list its tools within {DISCOVERY_BOUND:g} s"
-        except CredentialRefused:
-            running.trouble = "it refuses the gateway's credential"
-        except (Refusal, OSError, ValueError) as failure:
-            running.trouble = str(failure)
-            running.detail = failure.detail if isinstance(failure, UpstreamFailed) else ""
-        else:
-            running.trouble = ""
-            running.reviewed = await asyncio.to_thread(
-                self._review.of, running.name, running.listed, running.config.trust
+                listed = await running.connector.discover(running.credential())
+            reviewed = await asyncio.to_thread(
+                self._review.of, running.name, listed, running.config.trust
             )
-        if (running.trouble, running.reviewed) != before:
-            self._changed()
-        return not running.trouble
+        except TimeoutError:
+            return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")
+        except CredentialRefused:
+            return _Look("it refuses the gateway's credential")
+        except (Refusal, OSError, ValueError) as failure:
+            detail = failure.detail if isinstance(failure, UpstreamFailed) else ""
+            return _Look(str(failure), detail=detail)
+        except Exception:  # a supervisor: whatever it is, it costs this server only
+            log.exception("the server %s could not be looked at", running.name)
+            return _Look("the gateway failed to look at it: see its log")
+        return _Look("", listed, reviewed)

@@ -1,10 +1,10 @@
-"""Snapshots: built from the configuration and the store, checked, and swapped whole."""
+"""Snapshots: prepared from a configuration and the store, checked, and swapped whole."""
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,68 +12,127 @@ import policies
 from connectors import CONNECTORS, Services
 from mcp_gateway.config import ConfigError, Server, Settings
 from mcp_gateway.core import ports
+from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot, Upstream
 from mcp_gateway.core.target import Definition
+from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.services import catalog
+from mcp_gateway.services.compiled import Compiled, compiled
+from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.wire import jsonrpc
-from policies import suites
 
 log = logging.getLogger(__name__)
-BUILT_IN_RULES: Final = Path(policies.__file__).parent / "builtin"
-BUILT_IN_SUITES: Final = Path(policies.__file__).parent / "suites"
+GRACE: Final = 60.0
+"""Seconds that calls on a server get which a new configuration changes or takes away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Force:
+    """What every snapshot of one configuration has in common."""
+
+    settings: Settings
+    engine: policies.Engine
+    chain: Next
+    local: ports.Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration of which everything that can fail has been done, and nothing is in force."""
+
+    settings: Settings
+    compiled: Compiled
+    limiter: MemoryLimiter
+    opened: Mapping[str, Leased]
+
+    async def discard(self) -> None:
+        await asyncio.gather(*(connector.aclose() for connector in self.opened.values()))
+
+
+Chain = Callable[[Settings, Compiled, ports.Limiter], Next]
+"""Makes the stages of one configuration."""
 
 
 class Snapshots:
-    """Owns the running upstreams and the compiled policy. A bad change leaves the old in force."""
+    """Owns the running upstreams. What a bad configuration would change stays as it is.
 
-    def __init__(
+    `local` makes the connector of the gateway's own upstream, for a configuration.
+    """
+
+    def __init__(  # the ports of what it builds
         self,
         current: Current,
         review: Review,
-        local: ports.Connector,
+        local: Callable[[Settings], ports.Connector],
         own: Sequence[Definition],
         services: Services,
-        profiles: Sequence[str],
+        chain: Chain,
     ) -> None:
         self._current = current
-        self._review = review
-        self._local = local
+        self._local_for = local
         self._own = own
         self._services = replace(services, changed=self.rediscover)
-        self._profiles = frozenset(profiles)
+        self._chain_for = chain
+        self._discovery = Discovery(review, self._swap)
+        self._review = review
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._engine: policies.Engine | None = None
-        self._settings = Settings()
+        self._retiring: dict[asyncio.Task[None], Leased] = {}
+        self._limiter = MemoryLimiter({})
         self._generation = 0
-        self.held: Mapping[str, str] = {}
+        self._force: _Force | None = None
 
     @property
     def running(self) -> Mapping[str, Running]:
         return self._running
 
-    async def apply(self, settings: Settings, base: Path) -> None:
-        """Puts a configuration in force. Raises ConfigError or PolicyError, changing nothing."""
-        engine = await asyncio.to_thread(compile_policy, settings, base)
-        opened = await self._open(settings)
-        for name in set(self._running) - set(settings.servers) | set(opened):
-            await self._close(name)
-        self._settings, self._engine = settings, engine
-        for name, running in opened.items():
-            self._running[name] = running
+    async def prepare(self, settings: Settings, base: Path) -> Prepared:
+        """Does everything that can fail. Raises ConfigError with every reason, changing nothing."""
+        made = await asyncio.to_thread(compiled, settings, base)
+        limiter = self._limiter.renewed(settings.limits)
+        return Prepared(settings, made, limiter, await self._opened(settings, made))
+
+    def commit(self, new: Prepared) -> None:
+        """Puts it in force in one step. What it replaces ends once the calls on it have."""
+        known = self._force.engine.warnings if self._force else ()
+        for warning in new.compiled.engine.warnings:
+            if warning not in known:
+                log.warning("policy: %s", warning)
+        self._limiter = new.limiter
+        self._force = _Force(
+            new.settings,
+            new.compiled.engine,
+            self._chain_for(new.settings, new.compiled, new.limiter),
+            self._local_for(new.settings),
+        )
+        before = self._running
+        self._running = {n: self._taken(n, c, new) for n, c in new.settings.servers.items()}
         self._swap()
-        discovery = Discovery(self._review, self._swap)
-        for name, running in opened.items():
+        for name, running in before.items():
+            if self._running.get(name) is not running:
+                self._retire(running.connector, self._tasks.pop(name))
+        for name in new.opened:
             # Owned here: cancelled when the server goes, or when the gateway ends.
-            task = asyncio.get_running_loop().create_task(discovery.follow(running))
-            self._tasks[name] = task
+            following = self._discovery.follow(self._running[name])
+            self._tasks[name] = asyncio.get_running_loop().create_task(following)
 
     async def aclose(self) -> None:
-        for name in list(self._running):
-            await self._close(name)
+        """Ends every server, without any grace."""
+        ending = [*self._retiring, *self._tasks.values()]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        connectors = [*self._retiring.values(), *(r.connector for r in self._running.values())]
+        await asyncio.gather(*(c.aclose() for c in connectors), return_exceptions=True)
+
+    def ended(self, call: Call, outcome: str, seconds: float) -> None:  # noqa: ARG002  # the port's
+        """Implements `ports.Observer`: a server of which a call failed is looked at again."""
+        if outcome == UpstreamFailed.slug and (running := self._running.get(call.target.server)):
+            running.suspect(asyncio.get_running_loop().time())
 
     def rediscover(self, name: str) -> None:
         """Asks for a new list of one upstream."""
@@ -93,79 +152,84 @@ class Snapshots:
         ]
         if chosen:
             await asyncio.to_thread(self._review.accept, chosen)
-            self.rediscover(server)
+            running.wanted.set()
         return [f"{d.kind}/{server}/{d.name}" for d in chosen]
 
-    async def _open(self, settings: Settings) -> dict[str, Running]:
-        """The servers that are new or changed, with connectors of their own."""
-        opened: dict[str, Running] = {}
+    async def _opened(self, settings: Settings, made: Compiled) -> dict[str, Leased]:
+        """Connectors for the servers that are new, or reached in another way than before."""
+        opened: dict[str, Leased] = {}
+        faults: list[str] = []
         for name, config in settings.servers.items():
             known = self._running.get(name)
-            if known and known.config == config:
+            if known and _reached_alike(known.config, config):
                 continue
-            opened[name] = await self._opened(name, config)
+            kind = CONNECTORS[config.connector]
+            try:
+                connector = await kind.open(name, made.servers[name], self._services)
+            except (ValueError, OSError) as error:
+                faults.append(f"servers.{name}: {error}")
+            else:
+                opened[name] = Leased(name, connector)
+        if faults:
+            await asyncio.gather(*(connector.aclose() for connector in opened.values()))
+            raise ConfigError(*faults)
         return opened
 
-    async def _opened(self, name: str, config: Server) -> Running:
-        kind = CONNECTORS.get(config.connector)
-        if kind is None:
-            known = ", ".join(sorted(CONNECTORS))
-            raise ConfigError(f"servers.{name}: no connector {config.connector!r}; known: {known}")
-        if config.guard not in self._profiles:
-            raise ConfigError(f"servers.{name}: no guard profile is called {config.guard!r}")
-        try:
-            own = kind.Config.model_validate(config.own())
-            connector = await kind.open(name, own, self._services)
-        except (ValueError, OSError) as error:
-            raise ConfigError(f"servers.{name}: {error}") from None
-        return Running(name, config, connector, credential_of(name, config))
+    def _taken(self, name: str, config: Server, new: Prepared) -> Running:
+        """The server as the new configuration has it: its connection is kept where it can be."""
+        known = self._running.get(name)
+        connector = new.opened.get(name)
+        if known and connector is None:
+            known.take(config, credential_of(name, config))
+            return known
+        if connector is None:
+            raise KeyError(name)
+        running = Running(name, config, connector, credential_of(name, config))
+        if known:
+            # Until it has answered, its tools are those that were reviewed under this name.
+            running.listed, running.reviewed = known.listed, known.reviewed
+        return running
 
-    async def _close(self, name: str) -> None:
-        if task := self._tasks.pop(name, None):
-            task.cancel()
-        if running := self._running.pop(name, None):
-            await running.connector.aclose()
+    def _retire(self, connector: Leased, following: asyncio.Task[None]) -> None:
+        task = asyncio.get_running_loop().create_task(_ended(connector, following))
+        self._retiring[task] = connector
+        task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
     def _swap(self) -> None:
         """Builds the snapshot of this moment: pure but for the one assignment at its end."""
-        if self._engine is None:
+        force = self._force
+        if force is None:
             return
         self._generation += 1
-        servers = self._settings.servers
-        served = [d for r in self._running.values() if not r.trouble for d in r.reviewed.served]
+        servers = force.settings.servers
+        served = [d for running in self._running.values() for d in running.reviewed.served]
         requires = {name: server.requires for name, server in servers.items()}
         built = catalog.build([*self._own, *served], requires)
         held = dict(built.held)
         for running in self._running.values():
             held.update(running.reviewed.held)
-        self.held = held
         upstreams = {name: _upstream(running) for name, running in self._running.items()}
-        upstreams[GATEWAY] = Upstream(GATEWAY, self._local, guard="none")
+        upstreams[GATEWAY] = Upstream(GATEWAY, force.local, guard="none")
         self._current.swap(
             Snapshot(
-                tenant=self._settings.gateway.tenant,
+                tenant=force.settings.gateway.tenant,
                 generation=self._generation,
-                digest=_digest(self._engine.digest, built.definitions, self._settings),
+                digest=_digest(force.engine.digest, built.definitions, force.settings),
                 upstreams=upstreams,
                 catalog=built.names,
                 local=built.local,
                 definitions=built.definitions,
-                policy=self._engine,
+                policy=force.engine,
                 held=held,
+                chain=force.chain,
             )
         )
 
 
-def compile_policy(settings: Settings, base: Path) -> policies.Engine:
-    """The compiled rules, their suites passed. Raises PolicyError, ConfigError."""
-    rules = [_file(text, BUILT_IN_RULES, ".csv", base) for text in settings.policy.rules]
-    engine = policies.load(rules, settings.identity.aliases)
-    files = [_file(text, BUILT_IN_SUITES, ".toml", base) for text in settings.policy.suites]
-    if failures := suites.run(engine, files):
-        raise ConfigError("; ".join(f"{failure.where}: {failure.said}" for failure in failures))
-    for warning in engine.warnings:
-        log.warning("policy: %s", warning)
-    return engine
+async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await connector.retire(GRACE)
 
 
 def credential_of(name: str, config: Server) -> Callable[[], Credential]:
@@ -181,10 +245,8 @@ def credential_of(name: str, config: Server) -> Callable[[], Credential]:
     return read
 
 
-def _file(text: str, built_in: Path, suffix: str, base: Path) -> Path:
-    if text.startswith("builtin:"):
-        return built_in / (text.removeprefix("builtin:") + suffix)
-    return base / text
+def _reached_alike(old: Server, new: Server) -> bool:
+    return (old.connector, old.own()) == (new.connector, new.own())
 
 
 def _upstream(running: Running) -> Upstream:
@@ -198,6 +260,7 @@ def _upstream(running: Running) -> Upstream:
 
 
 def _digest(policy: str, definitions: Mapping[str, Definition], settings: Settings) -> str:
-    servers = {name: server.model_dump(mode="json") for name, server in settings.servers.items()}
-    content = [policy, sorted(definitions), servers]
+    """Of everything by which a call may come out differently."""
+    said = settings.model_dump(mode="json", include={"servers", "limits", "guards"})
+    content = [policy, sorted(definitions), said]
     return hashlib.sha256(jsonrpc.canonical(content)).hexdigest()[:16]

@@ -5,9 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, SQLModel, create_engine, select
 
 from mcp_gateway.store.tables import RevisionRow
+
+
+class StoreDamagedError(Exception):
+    """The file of the store is not one, or not of this version."""
 
 
 class Database:
@@ -18,11 +23,15 @@ class Database:
 
     @classmethod
     def open(cls, path: Path) -> "Database":
-        """Opens or creates the file, readable by its owner only."""
+        """Opens or creates the file, readable by its owner only. Raises StoreDamagedError."""
         path.touch(mode=0o600, exist_ok=True)
         engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _durable)
-        SQLModel.metadata.create_all(engine)
+        try:
+            SQLModel.metadata.create_all(engine)
+        except DatabaseError as error:
+            engine.dispose()
+            raise StoreDamagedError(f"{path}: {error.orig}") from None
         return cls(engine)
 
     @contextmanager

@@ -1,5 +1,6 @@
 """traceparent, in and out (W3C Trace Context)."""
 
+import hashlib
 import re
 import secrets
 from typing import Final
@@ -30,9 +31,20 @@ def accept(header: str) -> str:
     return f"00-{match['trace']}-{match['span']}-{flags:02x}"
 
 
-def child(traceparent: str) -> str:
+def child(traceparent: str, span: str = "") -> str:
     """The same trace with a new span; a new trace when empty. Takes what `accept` gives."""
-    span = secrets.token_hex(8)
+    span = span or secrets.token_hex(8)
     if not traceparent:
         return f"00-{secrets.token_hex(16)}-{span}-01"
     return f"00-{traceparent[3:35]}-{span}-{traceparent[-2:]}"
+
+
+def span_of(call: str) -> str:
+    """The span of a call, from its id: what is exported here and passed on to the upstream."""
+    return hashlib.blake2b(call.encode(), digest_size=8, person=b"span").hexdigest()
+
+
+def begun(call: str) -> str:
+    """A trace that begins with this call. Sampled, since somebody here asked for it."""
+    trace = hashlib.blake2b(call.encode(), digest_size=16, person=b"trace").hexdigest()
+    return f"00-{trace}-{span_of(call)}-01"

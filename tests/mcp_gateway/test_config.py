@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from local_models.guards.patterns import LABELS
-from mcp_gateway.config import ConfigError, Label, load
+from mcp_gateway.config import ConfigError, Label, Secret, load, validated
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,23 @@ from mcp_gateway.config import ConfigError, Label, load
         ("[servers.a]\nconnector = 'mcp_http'\ngrant = { kind = 'static' }", "secret"),
         ("[servers.a]\nconnector = 'mcp_http'\ngrant = { kind = 'id_jag' }", "not supported"),
         ("[gateway", "gateway.toml"),
+        ("", "the file is empty"),
+        (" \n\t\n", "the file is empty"),
+        ("[gateway]\nlisten = '8080'", "gateway.listen: .*an address is host:port"),
+        ("[gateway]\nlisten = ':8080'", "gateway.listen"),
+        ("[gateway]\nlisten = '127.0.0.1:70000'", "gateway.listen"),
+        ("[gateway]\nlisten = '127.0.0.1:\u0663'", "gateway.listen"),
+        ("[gateway]\nurl = 'gateway.example.com'", "gateway.url: .*http"),
+        ("[gateway]\nurl = 'https://a/?x=1'", "gateway.url"),
+        ("[gateway]\nnotice = 61", "gateway.notice"),
+        ("[network]\ntrusted_proxies = ['*']", "network.trusted_proxies.0"),
+        ("[network]\nprivate_upstreams = ['10.0.0.1/8']", "private_upstreams.0: .*host bits"),
+        ("[telemetry]\nlog_level = 'loud'", "telemetry.log_level"),
+        ("[telemetry]\notlp_endpoint = 'localhost:4318'", "telemetry.otlp_endpoint"),
+        ("[servers.'a b']\nconnector = 'x'", "the server name 'a b'"),
+        ("[servers.a__b]\nconnector = 'x'", "the server name 'a__b'"),
+        ("[servers.a]\nconnector = 'x'\ngrant = { kind = 'static', secret = {} }", "a file or an"),
+        ("[identity]\nanonymous = true\n[gateway]\nlisten = 'localhost.evil:1'", "loopback"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -98,3 +115,148 @@ def test_the_environment_overrides_a_key() -> None:
 
 def test_the_labels_of_the_configuration_are_those_of_the_guard() -> None:
     assert set(get_args(Label)) == set(LABELS)
+
+
+def test_every_fault_of_a_file_is_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        "[gateway]\nlisten = 'x'\ndrain = -1\n[ledger]\ndurability = 'maybe'\n", "utf-8"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+
+    assert [fault.split(":")[1].strip() for fault in refused.value.faults] == [
+        "gateway.listen",
+        "gateway.drain",
+        "ledger.durability",
+    ]
+
+
+def test_contradictions_between_sections_are_said_together() -> None:
+    with pytest.raises(ConfigError) as refused:
+        validated(
+            {
+                "identity": {"issuer": "https://login.example.com"},
+                "servers": {"gateway": {"connector": "x"}},
+            }
+        )
+
+    assert "audience" in str(refused.value)
+    assert "gateway's own" in str(refused.value)
+
+
+def test_what_was_written_is_not_repeated_where_it_may_be_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        "[servers.a]\nconnector = 'x'\n[servers.a.grant]\nkind = 'hunter2'\nsecret = 'hunter3'\n"
+        "[network]\nproxy = ['http://u:hunter4@p']\n",
+        "utf-8",
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+
+    assert "hunter" not in str(refused.value)
+
+
+def test_a_proxys_password_is_in_no_repr() -> None:
+    settings = validated({"network": {"proxy": "http://u:hunter2@proxy.example:3128"}})
+
+    assert "hunter2" not in repr(settings)
+    assert settings.network.proxy.startswith("http://u:")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3", 3.0), ("2.5", 2.5)],
+)
+def test_a_value_of_the_environment_is_read_as_toml(text: str, value: float) -> None:
+    assert load(None, {"GATEWAY_GATEWAY__DRAIN": text}).gateway.drain == value
+
+
+def test_a_value_of_the_environment_that_is_no_toml_is_text() -> None:
+    found = load(None, {"GATEWAY_GATEWAY__CONTACT": "the desk, room 5"})
+
+    assert found.gateway.contact == "the desk, room 5"
+
+
+def test_the_environment_is_over_the_file_and_other_variables_are_none_of_ours(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[gateway]\ncontact = "file"\ntenant = "acme"\n', "utf-8")
+    environment = {
+        "GATEWAY_GATEWAY__CONTACT": "environment",
+        "GATEWAY_DATA": "elsewhere",
+        "PATH": "/bin",
+        "OTHER_GATEWAY__TENANT": "x",
+    }
+    found = load(path, environment).gateway
+
+    assert (found.contact, found.tenant) == ("environment", "acme")
+
+
+def test_a_variable_for_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('gateway = "x"\n', "utf-8")
+    with pytest.raises(ConfigError, match="gateway is no table"):
+        load(path, {"GATEWAY_GATEWAY__CONTACT": "y"})
+
+
+def test_a_variable_for_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"the environment: gateway\.listen_on"):
+        load(None, {"GATEWAY_GATEWAY__LISTEN_ON": "x"})
+
+
+def test_a_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    for name in ("none.toml", "binary.toml"):
+        with pytest.raises(ConfigError, match=name):
+            load(tmp_path / name, {})
+
+
+@pytest.mark.parametrize(
+    ("listen", "address", "loopback"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080), True),
+        ("127.1.2.3:1", ("127.1.2.3", 1), True),
+        ("[::1]:8080", ("::1", 8080), True),
+        ("localhost:8080", ("localhost", 8080), True),
+        ("0.0.0.0:8080", ("0.0.0.0", 8080), False),
+        ("[::]:8080", ("::", 8080), False),
+        ("10.0.0.1:8080", ("10.0.0.1", 8080), False),
+        ("gateway.internal:8080", ("gateway.internal", 8080), False),
+    ],
+)
+def test_an_address_is_this_machines_own_or_not(
+    listen: str, address: tuple[str, int], *, loopback: bool
+) -> None:
+    gateway = validated({"gateway": {"listen": listen}}).gateway
+
+    assert (gateway.address, gateway.loopback) == (address, loopback)
+
+
+def test_the_public_address_is_the_configured_one_or_that_of_listening() -> None:
+    plain = validated({"gateway": {"listen": "127.0.0.1:1"}})
+    named = validated({"gateway": {"url": "https://gateway.example.com/"}})
+
+    assert (plain.public, named.public) == ("http://127.0.0.1:1", "https://gateway.example.com")
+
+
+def test_a_secret_is_read_from_its_file_or_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(" hunter2\n", "utf-8")
+    monkeypatch.setenv("TOKEN_OF_TESTS", "hunter3")
+
+    assert Secret(file=str(tmp_path / "token")).read() == "hunter2"
+    assert Secret(env="TOKEN_OF_TESTS").read() == "hunter3"
+    for missing in (Secret(file=str(tmp_path / "none")), Secret(env="NONE_OF_TESTS")):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            missing.read()
+
+
+def test_tls_without_a_url_is_named_as_it_is_spoken() -> None:
+    tls = {"certificate": "c.pem", "key": "k.pem"}
+    settings = validated({"network": {"tls": tls}})
+
+    assert settings.public == "https://127.0.0.1:8080"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mcp_gateway import app
+from mcp_gateway import lifecycle
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.core.principal import Principal
@@ -298,8 +298,8 @@ async def test_who_tries_too_often_waits_and_the_ledger_has_one_entry_for_it(
         async with _http(gateway, "wrong") as http:
             wrong = [await http.post("/mcp", json=PING) for _ in range(tried)]
         known = await _ping(gateway, gateway.keys["alice"])
-        await app.record_failures(gateway.parts)
-        await app.record_failures(gateway.parts)
+        await lifecycle.record_failures(gateway.parts)
+        await lifecycle.record_failures(gateway.parts)
         sums = _sums(gateway)
         clock.now += WINDOW
         later = await _ping(gateway, "wrong")
@@ -323,9 +323,9 @@ async def test_what_cannot_be_recorded_now_is_in_the_next_entry(
         await _ping(gateway, "wrong")
         with monkeypatch.context() as broken:
             broken.setattr(parts.log, "append", full)
-            await app.record_failures(parts)
+            await lifecycle.record_failures(parts)
         await _ping(gateway, "wrong")
-        await app.record_failures(parts)
+        await lifecycle.record_failures(parts)
 
         assert _sums(gateway) == [2]
 
@@ -334,7 +334,7 @@ async def test_what_cannot_be_recorded_now_is_in_the_next_entry(
 async def test_each_minute_has_one_entry_if_anything_failed_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MINUTE", 0.2)
+    monkeypatch.setattr(lifecycle, "MINUTE", 0.2)
     async with gateway_under_test(tmp_path, "") as gateway:
         async with _http(gateway, "wrong") as http:
             for _ in range(50):

@@ -36,6 +36,12 @@ async def slow(seconds: float) -> str:
     return "done"
 
 
+@server.tool()
+def told(ctx: Context) -> str:
+    """Say of which trace the call is."""
+    return str((ctx.request_context.meta or {}).get("traceparent", ""))
+
+
 @server.prompt()
 def greet(name: str) -> str:
     """Greet somebody."""

@@ -4,8 +4,8 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import uvicorn
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from mcp_gateway import app
+from mcp_gateway import app, lifecycle
 from mcp_gateway.config import Settings, load
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.home import Home
@@ -56,6 +56,10 @@ class GatewayUnderTest:
             async with Client(transport, mode=mode) as client:
                 yield client
 
+    async def take(self, settings: Settings) -> None:
+        """Puts another configuration in force, or has it refused."""
+        await lifecycle.Configurations(self.parts, self.parts.home.config, {}).take(settings)
+
     def entries(self) -> list[reader.Line]:
         return list(reader.entries(self.parts.home.ledger))
 
@@ -80,9 +84,9 @@ async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[Gateway
     home.config.write_text(f'[gateway]\nlisten = "127.0.0.1:{port}"\n{text}', "utf-8")
     settings: Settings = load(home.config, {})
     parts = await app.build(settings, home)
-    server = Quiet(app.server(parts).config)
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(server.serve()), loop.create_task(app.background(parts))]
+    server = Quiet(app.server_config(parts))
+    lifecycle.begin(parts)
+    serving = asyncio.get_running_loop().create_task(server.serve())
     gateway = GatewayUnderTest(parts, f"http://127.0.0.1:{port}")
     gateway.key("admin", "admin", "user")
     gateway.key("alice", "user")
@@ -95,17 +99,16 @@ async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[Gateway
         yield gateway
     finally:
         server.should_exit = True
-        await tasks[0]
-        tasks[1].cancel()
-        await asyncio.gather(tasks[1], return_exceptions=True)
+        await serving
         await app.close(parts)
 
 
 class Quiet(uvicorn.Server):
     """Leaves the signals of the test process alone."""
 
-    def install_signal_handlers(self) -> None:
-        return None
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def free_port() -> int:

@@ -274,3 +274,74 @@ async def test_a_dead_log_of_another_key_ends_unsigned_and_is_no_damage(tmp_path
     first, _ = verify(tmp_path / "dead")
     assert damage(tmp_path / "dead") == ""
     assert any("under another key" in note for note in first.notes)
+
+
+async def another_past(ledger: Path, calls: int) -> None:
+    """Puts a log of the same key and name in the place of the first: signed, closed, and untrue."""
+    log = await opened(ledger / "forged")
+    for number in range(calls):
+        await a_call(log, f"forged-{number}")
+    await log.aclose()
+    first = files.logs(ledger)[0]
+    shutil.rmtree(first)
+    files.logs(ledger / "forged")[0].rename(first)
+
+
+@pytest.mark.requirement("ledger:logs-witness-each-other")
+@pytest.mark.parametrize(
+    ("calls", "said"),
+    [
+        (4, "log-000001: log-000002 witnessed 22 entries of it, 10 are there"),
+        (10, "log-000001: log-000002 witnessed another root at size 22"),
+        (11, "log-000001: log-000002 witnessed another root at size 22"),
+    ],
+)
+async def test_a_past_that_was_signed_anew_is_not_what_a_later_log_witnessed(
+    ledger: Path, calls: int, said: str
+) -> None:
+    await (await opened(ledger)).aclose()
+    before = damage(ledger)
+    await another_past(ledger, calls)
+
+    assert before == ""
+    assert damage(ledger) == said
+
+
+@pytest.mark.requirement("ledger:logs-witness-each-other")
+async def test_every_later_log_that_holds_it_names_what_is_gone(ledger: Path) -> None:
+    for _ in range(2):
+        await (await opened(ledger)).aclose()
+    shutil.rmtree(files.logs(ledger)[0])
+
+    assert damage(ledger).splitlines() == [
+        "log-000002: it witnessed test/000001, which is missing",
+        "log-000003: it witnessed test/000001, which is missing",
+        "log-000001 is missing",
+    ]
+
+
+async def test_a_log_that_goes_on_after_it_was_witnessed_is_intact(tmp_path: Path) -> None:
+    """Two processes at a time: the second one's log holds a checkpoint of the first's, at work."""
+    first = await opened(tmp_path)
+    await a_call(first, "before")
+    first.checkpoint()
+    second = await opened(tmp_path)
+    await a_call(first, "after")
+    await first.aclose()
+    await second.aclose()
+
+    assert damage(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    "marks", ["text", {"log": "test/000001"}, ["text"], [{"log": 1, "size": "x", "root": None}]]
+)
+async def test_what_witnesses_nothing_that_can_be_read_is_no_reason_to_fail(
+    ledger: Path, marks: object
+) -> None:
+    (ledger / "log-000002").mkdir()
+    log = Log(ledger / "log-000002", "test/000002", KEY, Commitments(b"k" * 32))
+    await log.append(Entry("opened", body={"witnessed": marks}))
+    await log.aclose()
+
+    assert damage(ledger) == ""

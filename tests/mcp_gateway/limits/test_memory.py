@@ -161,3 +161,30 @@ async def test_a_failing_call_stays_charged() -> None:
         async with limiter.hold(resolved()):
             raise RuntimeError
     assert not await passes(limiter, resolved())
+
+
+@pytest.mark.requirement("reload:limits")
+async def test_counters_of_limits_that_did_not_change_survive_other_limits() -> None:
+    clock = Clock()
+    limiter = MemoryLimiter({"principal": {"default": "1/day", "tool/github/add": "1/day"}}, clock)
+    assert await passes(limiter, resolved(ADD))
+    assert await passes(limiter, resolved(REFUND))
+
+    other = limiter.renewed({"principal": {"default": "2/day", "tool/github/add": "1/day"}})
+
+    assert not await passes(other, resolved(ADD))
+    assert [await passes(other, resolved(REFUND)) for _ in range(3)] == [True, True, False]
+    assert not await passes(limiter, resolved(ADD))
+
+
+async def test_both_limiters_of_a_reload_count_together() -> None:
+    limits: Limits = {"principal": {"default": "2/day"}}
+    old = MemoryLimiter(limits, Clock(), most=2)
+    new = old.renewed(limits)
+
+    assert await passes(old, resolved())
+    assert await passes(new, resolved())
+    assert not await passes(old, resolved())
+    assert not await passes(new, resolved())
+    with pytest.raises(ValueError, match="no limit"):
+        old.renewed({"principal": {"default": "often"}})

@@ -14,6 +14,7 @@ from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services import servers
+from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.store.database import Database
@@ -70,7 +71,9 @@ class Listing(FakeConnector):
 
 def followed(review: Review, failure: UpstreamFailed | None) -> tuple[Listing, Discovery]:
     listing = Listing(failure=failure)
-    listing.running = Running("up", Server(connector="mcp_http"), listing, lambda: NONE)
+    listing.running = Running(
+        "up", Server(connector="mcp_http"), Leased("up", listing), lambda: NONE
+    )
     return listing, Discovery(review, lambda: None)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_gateway.wire.trace import accept, child
+from mcp_gateway.wire.trace import accept, begun, child, span_of
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 VALID = f"00-{TRACE}-{SPAN}-01"
@@ -59,3 +59,14 @@ def test_without_a_trace_a_new_one_begins() -> None:
 
     assert accept(first) == first
     assert first[3:35] != second[3:35]
+
+
+def test_the_span_of_a_call_is_the_same_wherever_it_is_asked_for() -> None:
+    assert span_of("c-1") == span_of("c-1") != span_of("c-2")
+    assert child(VALID, span_of("c-1")) == f"00-{TRACE}-{span_of('c-1')}-01"
+    assert accept(child(VALID, span_of("c-1"))) != ""
+
+
+def test_a_trace_that_begins_with_a_call_is_its_own() -> None:
+    assert accept(begun("c-1")) == begun("c-1") != begun("c-2")
+    assert begun("c-1")[36:52] == span_of("c-1")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from connectors.definitions import define
+from mcp_gateway.core.target import Definition
+from mcp_gateway.services.review import Review
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.pins import Pins
+
+
+def tool(name: str, description: str = "") -> Definition:
+    shown = {"name": name, "description": description, "inputSchema": {"type": "object"}}
+    return define("desk", "tool", shown)
+
+
+@pytest.fixture
+def review(tmp_path: Path) -> Review:
+    return Review(Pins(Database.open(tmp_path / "gateway.db")), clock=lambda: 10)
+
+
+def test_what_is_listed_the_first_time_is_taken_as_it_is(review: Review) -> None:
+    first = review.of("desk", [tool("open")], "review")
+    second = review.of("desk", [tool("open")], "review")
+
+    assert (first.served, first.held) == (second.served, second.held) == ([tool("open")], {})
+
+
+@pytest.mark.requirement("servers:changed-definitions-are-held-back")
+def test_what_changed_or_is_new_is_held_back_until_somebody_has_looked(review: Review) -> None:
+    review.of("desk", [tool("open"), tool("close")], "review")
+    listed = [tool("open", "and delete everything"), tool("close"), tool("fresh")]
+    found = review.of("desk", listed, "review")
+    review.accept(listed)
+
+    assert found.served == [tool("close")]
+    assert found.held["tool/desk/fresh"].startswith("it is new")
+    assert "its definition changed from sha256:" in found.held["tool/desk/open"]
+    assert review.of("desk", listed, "review").served == listed
+
+
+@pytest.mark.requirement("servers:changed-definitions-are-held-back")
+def test_a_name_of_another_kind_or_server_is_not_the_one_that_was_reviewed(review: Review) -> None:
+    review.of("desk", [tool("open")], "review")
+    prompt = define("desk", "prompt", {"name": "open"})
+    assert prompt is not None
+
+    assert set(review.of("desk", [prompt], "review").held) == {"prompt/desk/open"}
+    assert review.of("other", [tool("open")], "review").served == [tool("open")]
+
+
+def test_a_server_that_is_followed_is_served_as_it_changes(review: Review) -> None:
+    review.of("desk", [tool("open")], "follow")
+    changed = [tool("open", "otherwise"), tool("fresh")]
+
+    assert review.of("desk", changed, "follow").served == changed
+    assert review.of("desk", changed, "review").served == changed

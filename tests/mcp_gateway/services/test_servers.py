@@ -1,0 +1,196 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from connectors.definitions import define
+from mcp_gateway.config import Server
+from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
+from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.target import Definition
+from mcp_gateway.services import servers
+from mcp_gateway.services.lease import Leased
+from mcp_gateway.services.review import Review, Reviewed, Trust
+from mcp_gateway.services.servers import Discovery, Running
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.pins import Pins
+from tests.support.fakes import FakeConnector
+
+BOUND = 5.0
+
+
+def tool(name: str, description: str = "") -> Definition:
+    shown = {"name": name, "description": description, "inputSchema": {"type": "object"}}
+    return define("desk", "tool", shown)
+
+
+class Upstream(FakeConnector):
+    """Lists what is in `answers`, one a time: definitions, or the failure to be raised."""
+
+    def __init__(self, *answers: Sequence[Definition] | Exception) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.shown: list[Credential] = []
+
+    async def discover(self, credential: Credential) -> Sequence[Definition]:
+        self.shown.append(credential)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Held(Review):
+    """A review that takes as long as the test wants."""
+
+    def __init__(self, pins: Pins) -> None:
+        super().__init__(pins)
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
+        self.entered.set()
+        assert self.go.wait(BOUND)
+        return super().of(server, listed, trust)
+
+
+@pytest.fixture
+def pins(tmp_path: Path) -> Pins:
+    return Pins(Database.open(tmp_path / "gateway.db"))
+
+
+def running(connector: Upstream, **config: str) -> Running:
+    server = Server.model_validate({"connector": "mcp_http", **config})
+    return Running("desk", server, Leased("desk", connector), lambda: NONE)
+
+
+class Changes:
+    """What was there each time that a new snapshot was asked for."""
+
+    def __init__(self, of: Running) -> None:
+        self._of = of
+        self.seen: list[tuple[str, int]] = []
+        self.happened = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.seen.append((self._of.trouble, len(self._of.reviewed.served)))
+        self.happened.set()
+
+    async def wait(self, count: int) -> None:
+        async with asyncio.timeout(BOUND):
+            while len(self.seen) < count:
+                self.happened.clear()
+                await self.happened.wait()
+
+
+@asynccontextmanager
+async def followed(review: Review, of: Running) -> AsyncIterator[Changes]:
+    changes = Changes(of)
+    task = asyncio.get_running_loop().create_task(Discovery(review, changes).follow(of))
+    try:
+        yield changes
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.requirement("operations:ready-means-served")
+async def test_a_server_is_in_trouble_until_its_tools_are_in_a_snapshot(pins: Pins) -> None:
+    review, desk = Held(pins), running(Upstream([tool("open")]))
+    async with followed(review, desk) as changes:
+        await asyncio.to_thread(review.entered.wait, BOUND)
+        meanwhile = desk.trouble
+        review.go.set()
+        await changes.wait(1)
+
+    assert meanwhile == "it has not answered yet"
+    assert changes.seen == [("", 1)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (UpstreamFailed("desk: connection refused"), "desk: connection refused"),
+        (CredentialRefused(), "it refuses the gateway's credential"),
+        (OSError("no such file"), "no such file"),
+        (ValueError("the secret DESK cannot be read"), "the secret DESK cannot be read"),
+    ],
+)
+@pytest.mark.requirement("servers:one-away-costs-its-own-tools")
+async def test_what_keeps_a_server_away_is_said_and_tried_again(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch, failure: Exception, said: str
+) -> None:
+    monkeypatch.setattr(servers, "FIRST_PAUSE", 0.01)
+    desk = running(Upstream(failure, [tool("open")]))
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(2)
+
+    assert changes.seen == [(said, 0), ("", 1)]
+
+
+async def test_a_server_that_never_lists_is_given_up_for_a_while(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "DISCOVERY_BOUND", 0.01)
+
+    class Silent(Upstream):
+        async def discover(self, credential: Credential) -> Sequence[Definition]:
+            self.shown.append(credential)
+            await asyncio.Event().wait()
+            return ()
+
+    desk = running(Silent())
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+
+    assert changes.seen == [("it did not list its tools within 0.01 s", 0)]
+
+
+async def test_a_fault_of_the_gateways_own_is_trouble_of_that_server_and_tried_again(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(servers, "FIRST_PAUSE", 0.01)
+
+    class Broken(Review):
+        faults = 1
+
+        def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
+            if self.faults:
+                self.faults -= 1
+                raise ZeroDivisionError
+            return super().of(server, listed, trust)
+
+    desk = running(Upstream([tool("open")]))
+    async with followed(Broken(pins), desk) as changes:
+        await changes.wait(2)
+
+    assert changes.seen == [("the gateway failed to look at it: see its log", 0), ("", 1)]
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_nothing_new_makes_no_new_snapshot(pins: Pins) -> None:
+    upstream = Upstream([tool("open")])
+    desk = running(upstream)
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        for _ in range(3):
+            desk.wanted.set()
+            await asyncio.to_thread(pins.of, "desk")
+        desk.config = Server.model_validate({"connector": "mcp_http", "trust": "follow"})
+        upstream.answers = [[tool("open"), tool("close")]]
+        desk.wanted.set()
+        await changes.wait(2)
+
+    assert changes.seen == [("", 1), ("", 2)]
+
+
+async def test_a_server_that_was_served_and_goes_away_is_in_trouble(pins: Pins) -> None:
+    desk = running(Upstream([tool("open")], UpstreamFailed("gone")))
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        desk.wanted.set()
+        await changes.wait(2)
+
+    assert changes.seen[-1][0] == "gone"
