@@ -1,10 +1,12 @@
 """[network]: TLS towards callers, proxies that are trusted, and the address that callers know."""
 
+import asyncio
 import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -66,6 +68,17 @@ async def test_callers_who_trust_the_authority_are_served(shown: Shown) -> None:
     answer = await shown.gateway.call("gateway__whoami")
 
     assert "admin" in answer.text
+
+
+@pytest.mark.requirement("network:tls-in")
+async def test_the_commands_trust_the_authority_that_the_environment_names(shown: Shown) -> None:
+    words = ("keys", "list", "--url", shown.gateway.url, "--key", shown.gateway.key)
+    named = partial(command, *words, SSL_CERT_FILE=shown.authority.certificate)
+    trusted = await asyncio.to_thread(named)
+    stranger = await asyncio.to_thread(command, *words)
+
+    assert (trusted.code, "admin" in trusted.out) == (0, True)
+    assert (stranger.code, "CERTIFICATE_VERIFY_FAILED" in stranger.err) == (1, True)
 
 
 @pytest.mark.requirement("network:tls-in")
