@@ -52,6 +52,14 @@ async def test_a_start_that_fails_leaves_nothing_open(
     assert ends(home) == ["closed", "closed"]
 
 
+async def test_a_certificate_that_cannot_be_shown_is_said_in_words(home: Home) -> None:
+    tls = {"certificate": "none.pem", "key": "none.key"}
+    parts = await app.build(validated({"network": {"tls": tls}}), home)
+    with pytest.raises(ConfigError, match=r"network\.tls: "):
+        app.server_config(parts)
+    await app.close(parts)
+
+
 @pytest.mark.requirement("operations:no-namesakes")
 async def test_beside_a_namesake_nothing_is_even_opened(
     home: Home, monkeypatch: pytest.MonkeyPatch

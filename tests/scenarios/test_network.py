@@ -185,26 +185,15 @@ async def test_who_is_behind_a_trusted_proxy_is_believed_and_behind_another_is_n
     assert still_one_caller == 429
 
 
-@pytest.mark.parametrize(
-    ("section", "said"),
-    [
-        ('tls = { certificate = "none.pem", key = "none.key" }', "network.tls"),
-        ('ca = ["none.pem"]', "none.pem holds no certificates"),
-        ('trusted_proxies = ["10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
-        ('trusted_proxies = ["*"]', "network.trusted_proxies.0"),
-        ('proxy = "ftp://user:hunter2@proxy.example"', "the proxy is not an http or https URL"),
-    ],
-)
-def test_a_network_that_cannot_be_is_said_in_words_at_the_start(
-    tmp_path: Path, section: str, said: str
-) -> None:
+def test_a_network_that_cannot_be_is_said_at_the_start_without_its_secret(tmp_path: Path) -> None:
     data = tmp_path / "var"
     data.mkdir(mode=0o700)
-    (data / "gateway.toml").write_text(f'[gateway]\nlisten = "127.0.0.1:0"\n[network]\n{section}\n')
+    proxy = 'proxy = "ftp://user:hunter2@proxy.example"'
+    (data / "gateway.toml").write_text(f"[network]\n{proxy}\n")
 
     ran = command("serve", data=data)
 
     assert ran.code == 1
-    assert said in ran.err
+    assert "network: the proxy is not an http or https URL" in ran.err
     assert "Traceback" not in ran.err
     assert "hunter2" not in ran.err
