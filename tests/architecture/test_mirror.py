@@ -9,17 +9,20 @@ from tests.architecture.documents import ROOT, name_of
 from tests.architecture.sources import PACKAGES, defines, python, sources
 
 ELSEWHERE: Final = {
-    "connectors/services.py": "a record without behaviour, which every connector's test hands over",
     "mcp_gateway/store/tables.py": "rows without behaviour, which the tests beside it read",
 }
 """Sources that have no test of their own, and why."""
 OF_SEVERAL: Final = {
+    "tests/connectors/test_every_connector.py": "what holds for each connector of the list",
     "tests/mcp_gateway/stages/test_every_stage.py": "what holds for each stage of the list",
     "tests/policies/test_differential.py": "the whole engine beside stock Casbin",
     "tests/skills/test_builtin.py": "builtin() in skills/__init__.py, and the folders of that name",
 }
 """Tests that are about more than one source, or about one that has no name."""
-BESIDE: Final = {"architecture", "bench", "conformance", "runtimes", "scenarios", "soak", "support"}
+BESIDE: Final = {
+    *("architecture", "bench", "conformance", "deploy", "runtimes", "scenarios", "soak"),
+    "support",
+}
 """Folders of tests that mirror nothing."""
 
 

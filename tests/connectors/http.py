@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pytest
+
 from connectors.mcp_http import HttpConfig, McpHttp
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.target import Target
@@ -19,6 +21,8 @@ JSON = b"content-type: application/json"
 EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 CLOSE = b"!"
 """What begins with it is said without it, and followed by the end of the connection."""
+HELLO = "hello"
+ERAS = pytest.mark.parametrize("era", ["modern", "legacy"])
 ECHO = Target("tool", "up", "echo")
 KEY = Credential("static:up", (("authorization", "Bearer s3cr3t-k3y"),))
 
