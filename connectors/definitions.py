@@ -48,6 +48,8 @@ def read(server: str, kind: Kind, raw: bytes, position: int = 0) -> Definition:
         name = _name(kind, item, name)
         _check_name(kind, name)
         shapes.check(kind, item)
+        if not item[NAME_OF[kind]]:
+            raise ValueError("it has no name")
         mirrored = _mirrored(kind, item)
         digest = _digest(server, kind, item)
     except ValueError as error:

@@ -24,6 +24,7 @@ from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.calls import ALICE
 from tests.support.fakes import FakeConnector, FakeLedger
+from tests.support.raw_server import raw_server
 
 ORDERS = {"connector": "openapi", "url": "http://127.0.0.1:9", "document": "builtin:orders"}
 
@@ -52,6 +53,14 @@ class Office:
             snapshot=world,
         )
         return (await self.operations.run(made)).view()["value"], made
+
+
+@pytest.fixture(autouse=True)
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """The application behind ORDERS: it is there, and that is all that is asked of it."""
+    async with raw_server(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n") as (url, _):
+        monkeypatch.setitem(ORDERS, "url", url)
+        yield
 
 
 @pytest.fixture
@@ -181,7 +190,13 @@ async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
     ((listed,), _) = await served.told("servers.list", world)
 
     held = listed.pop("held")
-    assert listed == {"name": "orders", "connector": "openapi", "trouble": "", "served": 0}
+    assert listed == {
+        "name": "orders",
+        "connector": "openapi",
+        "trouble": "",
+        "detail": "",
+        "served": 0,
+    }
     assert "its definition changed" in held["tool/orders/list_orders"]
     assert all(target.startswith("tool/orders/") for target in held)
 

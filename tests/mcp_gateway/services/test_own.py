@@ -58,4 +58,6 @@ def test_a_file_has_the_media_type_of_its_name(path: str, media: str) -> None:
 
 def test_what_has_no_name_cannot_be_offered() -> None:
     with pytest.raises(ValueError, match="has no name"):
-        own.definitions([Skill("", "d", "1", "x", {})], [""])
+        own.definitions([Skill("", "d", "1", "x", {})], [])
+    with pytest.raises(ValueError, match="has no name"):
+        own.definitions([], [""])

@@ -25,6 +25,7 @@ from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.fakes import FakeConnector, FakeLedger
+from tests.support.raw_server import raw_server
 
 ORDERS = {
     "connector": "openapi",
@@ -82,6 +83,14 @@ class World:
 
     def connector(self, name: str = "orders") -> Leased:
         return self.snapshots.running[name].connector
+
+
+@pytest.fixture(autouse=True)
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """The application behind ORDERS: it is there, and that is all that is asked of it."""
+    async with raw_server(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n") as (url, _):
+        monkeypatch.setitem(ORDERS, "url", url)
+        yield
 
 
 @pytest.fixture
