@@ -24,8 +24,9 @@ from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.calls import ALICE
 from tests.support.fakes import FakeConnector, FakeLedger
+from tests.support.raw_server import listening
 
-ORDERS = {"connector": "openapi", "url": "http://127.0.0.1:9", "document": "builtin:orders"}
+ORDERS = {"connector": "openapi", "document": "builtin:orders"}
 
 
 class Office:
@@ -165,13 +166,14 @@ async def served(office: Office) -> AsyncIterator[Office]:
         Services(HttpClient(Network(loopback=True)), FakeLedger(), office.folder),
         lambda *_: unanswered,
     )
-    settings = Settings.model_validate({"servers": {"orders": ORDERS}})
-    made.commit(await made.prepare(settings, office.folder))
-    async with asyncio.timeout(5):
-        while made.running["orders"].trouble:
-            await asyncio.sleep(0.01)
-    yield office
-    await made.aclose()
+    async with listening() as url:
+        settings = Settings.model_validate({"servers": {"orders": {**ORDERS, "url": url}}})
+        made.commit(await made.prepare(settings, office.folder))
+        async with asyncio.timeout(5):
+            while made.running["orders"].trouble:
+                await asyncio.sleep(0.01)
+        yield office
+        await made.aclose()
 
 
 async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
@@ -181,7 +183,8 @@ async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
     ((listed,), _) = await served.told("servers.list", world)
 
     held = listed.pop("held")
-    assert listed == {"name": "orders", "connector": "openapi", "trouble": "", "served": 0}
+    calm = {"name": "orders", "connector": "openapi", "trouble": "", "detail": ""}
+    assert listed == {**calm, "served": 0}
     assert "its definition changed" in held["tool/orders/list_orders"]
     assert all(target.startswith("tool/orders/") for target in held)
 

@@ -25,6 +25,7 @@ from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.fakes import FakeConnector, FakeLedger
+from tests.support.raw_server import listening
 
 ORDERS = {
     "connector": "openapi",
@@ -85,10 +86,12 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     made = World(tmp_path)
-    yield made
-    await made.snapshots.aclose()
+    async with listening() as url:
+        monkeypatch.setitem(ORDERS, "url", url)
+        yield made
+        await made.snapshots.aclose()
 
 
 async def test_before_the_first_configuration_nothing_is_in_force(world: World) -> None:
