@@ -46,10 +46,8 @@ def read(server: str, kind: Kind, raw: bytes, position: int = 0) -> Definition:
             raise ValueError(f"it has {len(raw)} bytes; at most {LARGEST} are read")
         item = strict(raw)
         name = _name(kind, item, name)
-        _check_name(kind, name)
         shapes.check(kind, item)
-        if not item[NAME_OF[kind]]:
-            raise ValueError("it has no name")
+        _check_name(kind, item[NAME_OF[kind]])
         mirrored = _mirrored(kind, item)
         digest = _digest(server, kind, item)
     except ValueError as error:
@@ -63,6 +61,8 @@ def _name(kind: Kind, item: Any, position: str) -> str:
 
 
 def _check_name(kind: Kind, name: str) -> None:
+    if not name:
+        raise ValueError("its name is empty")
     if len(name) > _LONGEST[kind]:
         raise ValueError(f"its name has {len(name)} characters; at most {_LONGEST[kind]} are read")
     if not name.isprintable():

@@ -116,7 +116,8 @@ class OpenApi:
         if request.body:
             headers.append(("content-type", operation.media))
         if call.trace:
-            headers.append(("traceparent", trace.child(call.trace)))
+            span = trace.child(call.trace, trace.span_of(call.id))
+            headers.append(("traceparent", span))
         return [*headers, *call.credential.headers]
 
     async def _request(

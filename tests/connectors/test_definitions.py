@@ -32,6 +32,11 @@ def test_an_entry_is_kept_as_it_came_with_a_digest() -> None:
     assert definition.flaw == ""
 
 
+@pytest.mark.parametrize("kind", ["prompt", "tool"])
+def test_an_empty_name_names_nothing(kind: Kind) -> None:
+    assert of({**TOOL, "name": ""}, kind).flaw == "its name is empty"
+
+
 @pytest.mark.requirement("definitions:one-text-one-digest")
 def test_the_way_it_is_written_does_not_change_its_digest() -> None:
     one = made(b'{"name":"add","inputSchema":{"type":"object","maximum":1.0,"e":"\\u00e9"}}')

@@ -35,6 +35,16 @@ async def raw_server(
         yield f"http://127.0.0.1:{port}/", opened
 
 
+NOTHING_TO_SAY = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[str]:
+    """Yields the URL of a server that is there, and has nothing to say."""
+    async with raw_server(lambda _: NOTHING_TO_SAY) as (url, _):
+        yield url
+
+
 async def _request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from mcp_gateway.cli import main
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
+from tests.support.raw_server import listening
 
 CONFIG = """
 [policy]
@@ -16,7 +17,7 @@ rules = ["builtin:first-run"]
 
 [servers.orders]
 connector = "openapi"
-url = "http://127.0.0.1:9"
+url = "@ORDERS@"
 document = "builtin:orders"
 
 [servers.away]
@@ -27,9 +28,11 @@ url = "http://127.0.0.1:9/mcp"
 
 @pytest.fixture(scope="package")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayUnderTest]:
-    async with gateway_under_test(tmp_path_factory.mktemp("cli"), CONFIG) as running:
-        await running.serving("orders")
-        yield running
+    async with listening() as url:
+        config = CONFIG.replace("@ORDERS@", url)
+        async with gateway_under_test(tmp_path_factory.mktemp("cli"), config) as running:
+            await running.serving("orders")
+            yield running
 
 
 def run(*words: str) -> Result:

@@ -161,10 +161,10 @@ def test_a_store_that_is_damaged_ends_a_start_in_words(tmp_path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     (data / "gateway.db").write_bytes(b"damaged" * 1000)
-    for words in (["init"], ["serve"]):
-        result = run(*words, "--data", str(data))
-        assert result.exit_code == 1
-        assert "gateway.db: file is not a database" in result.output
+    for name in ("init", "serve"):
+        ran = command(name, data=data)
+        assert ran.code == 1
+        assert "gateway.db: file is not a database" in ran.err
 
 
 @pytest.mark.requirement("cli:bad-input-ends-in-words")
@@ -174,7 +174,7 @@ def test_a_ledger_that_is_damaged_ends_a_start_in_words(tmp_path: Path) -> None:
     log = files.logs(data / "ledger")[0]
     (log / files.END).unlink()
     (log / files.PUBLIC_KEY).unlink()
-    result = run("serve", "--data", str(data))
+    ran = command("serve", data=data)
 
-    assert result.exit_code == 1
-    assert "keep the folder as evidence" in result.output
+    assert ran.code == 1
+    assert "keep the folder as evidence" in ran.err

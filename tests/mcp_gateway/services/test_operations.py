@@ -24,9 +24,9 @@ from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.calls import ALICE
 from tests.support.fakes import FakeConnector, FakeLedger
-from tests.support.raw_server import raw_server
+from tests.support.raw_server import listening
 
-ORDERS = {"connector": "openapi", "url": "http://127.0.0.1:9", "document": "builtin:orders"}
+ORDERS = {"connector": "openapi", "document": "builtin:orders"}
 
 
 class Office:
@@ -53,14 +53,6 @@ class Office:
             snapshot=world,
         )
         return (await self.operations.run(made)).view()["value"], made
-
-
-@pytest.fixture(autouse=True)
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """The application behind ORDERS: it is there, and that is all that is asked of it."""
-    async with raw_server(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n") as (url, _):
-        monkeypatch.setitem(ORDERS, "url", url)
-        yield
 
 
 @pytest.fixture
@@ -174,13 +166,14 @@ async def served(office: Office) -> AsyncIterator[Office]:
         Services(HttpClient(Network(loopback=True)), FakeLedger(), office.folder),
         lambda *_: unanswered,
     )
-    settings = Settings.model_validate({"servers": {"orders": ORDERS}})
-    made.commit(await made.prepare(settings, office.folder))
-    async with asyncio.timeout(5):
-        while made.running["orders"].trouble:
-            await asyncio.sleep(0.01)
-    yield office
-    await made.aclose()
+    async with listening() as url:
+        settings = Settings.model_validate({"servers": {"orders": {**ORDERS, "url": url}}})
+        made.commit(await made.prepare(settings, office.folder))
+        async with asyncio.timeout(5):
+            while made.running["orders"].trouble:
+                await asyncio.sleep(0.01)
+        yield office
+        await made.aclose()
 
 
 async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
@@ -190,13 +183,8 @@ async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
     ((listed,), _) = await served.told("servers.list", world)
 
     held = listed.pop("held")
-    assert listed == {
-        "name": "orders",
-        "connector": "openapi",
-        "trouble": "",
-        "detail": "",
-        "served": 0,
-    }
+    calm = {"name": "orders", "connector": "openapi", "trouble": "", "detail": ""}
+    assert listed == {**calm, "served": 0}
     assert "its definition changed" in held["tool/orders/list_orders"]
     assert all(target.startswith("tool/orders/") for target in held)
 

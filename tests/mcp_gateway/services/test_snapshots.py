@@ -25,7 +25,7 @@ from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.fakes import FakeConnector, FakeLedger
-from tests.support.raw_server import raw_server
+from tests.support.raw_server import listening
 
 ORDERS = {
     "connector": "openapi",
@@ -85,19 +85,13 @@ class World:
         return self.snapshots.running[name].connector
 
 
-@pytest.fixture(autouse=True)
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """The application behind ORDERS: it is there, and that is all that is asked of it."""
-    async with raw_server(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n") as (url, _):
-        monkeypatch.setitem(ORDERS, "url", url)
-        yield
-
-
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     made = World(tmp_path)
-    yield made
-    await made.snapshots.aclose()
+    async with listening() as url:
+        monkeypatch.setitem(ORDERS, "url", url)
+        yield made
+        await made.snapshots.aclose()
 
 
 async def test_before_the_first_configuration_nothing_is_in_force(world: World) -> None:

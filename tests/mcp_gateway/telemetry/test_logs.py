@@ -34,6 +34,7 @@ class Stream(io.StringIO):
 @pytest.fixture
 def stream() -> Iterator[Stream]:
     """Standard error, with logging as it was once the test is over."""
+    logging.captureWarnings(capture=False)  # whatever another test has left
     made, root = Stream(), logging.getLogger()
     kept, level, hook = list(root.handlers), root.level, threading.excepthook
     yield made
