@@ -7,7 +7,15 @@ from typing import Any, Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import UNWRITTEN
-from mcp_gateway.core.errors import HeaderMismatch, InsufficientScope, Refusal, UnknownTarget
+from mcp_gateway.core.errors import (
+    HeaderMismatch,
+    InsufficientScope,
+    Overloaded,
+    Refusal,
+    UnknownTarget,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)
 from mcp_gateway.edge.asgi import JSON
 from mcp_gateway.wire import jsonrpc, legacy
 
@@ -15,6 +23,7 @@ RECEIPT: Final = "io.github.mcp-gateway/receipt"
 """The key in `_meta` under which an answer carries where it stands in the ledger."""
 
 Pair = tuple[bytes, bytes]
+_PASSING: Final = (UpstreamFailed, UpstreamTimedOut, Overloaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,24 @@ def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: b
 def words(call: Call, refusal: Refusal, contact: str) -> str:
     """What was refused, by which rule, under which call id, whom to ask, and whether to retry."""
     rule = f" Rule: {refusal.rule}." if refusal.rule else ""
+    said = f"Refused by the gateway ({refusal.slug}): {refusal.reason}.{rule} Call: {call.id}."
+    return f"{said} {_advice(call, refusal, contact)}"
+
+
+def _advice(call: Call, refusal: Refusal, contact: str) -> str:
+    """Whether to call again. What failed on its way may have been done all the same."""
+    failed = isinstance(refusal, _PASSING)
+    done = "It may have taken effect: look before you call again. " if failed and sent(call) else ""
     if refusal.retry_after:
-        again = f"Try again in {_seconds(refusal)} s."
-    else:
-        again = f"Do not retry: the answer will be the same. Ask {contact} if it should not be."
-    return (
-        f"Refused by the gateway ({refusal.slug}): {refusal.reason}.{rule} Call: {call.id}. {again}"
-    )
+        return f"{done}Try again in {_seconds(refusal)} s."
+    if failed:
+        return f"{done}It may pass; tell {contact} if it does not."
+    return f"Do not retry: the answer will be the same. Ask {contact} if it should not be."
+
+
+def sent(call: Call) -> bool:
+    """Whether anything of it may have reached its upstream."""
+    return call.attempts > 0
 
 
 def with_receipt(raw: bytes, call: Call) -> bytes:
