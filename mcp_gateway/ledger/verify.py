@@ -35,6 +35,7 @@ class Report:
     entries: int = 0
     checkpoints: int = 0
     signed: int = 0
+    unrooted: int = 0
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -159,6 +160,8 @@ def _entries(
         _root(path, checkpoints, frontier, report)
         _same(path, witnessed, frontier, report)
     report.entries = frontier.size
+    if report.unrooted > 1:
+        report.damage.append(f"{path.name}: so have {report.unrooted - 1} checkpoints after it")
     if frontier.size < report.signed:
         missing = f"entries {frontier.size} to {report.signed - 1}"
         report.damage.append(f"{path.name}: {missing} are missing: they were signed")
@@ -212,8 +215,12 @@ def _order(found: Framed, intents: dict[str, int]) -> Iterator[str]:
 def _root(
     path: Path, checkpoints: Mapping[int, Checkpoint], frontier: merkle.Frontier, report: Report
 ) -> None:
+    """After a change every later checkpoint differs too: the first is named, the rest counted."""
     signed = checkpoints.get(frontier.size)
-    if signed and signed.root != frontier.root():
+    if signed is None or signed.root == frontier.root():
+        return
+    report.unrooted += 1
+    if report.unrooted == 1:
         report.damage.append(f"{path.name}: the checkpoint at size {signed.size} has another root")
 
 
