@@ -24,8 +24,13 @@ class Authorize:
 
 
 def denial(call: Call) -> Refusal:
-    """Forbidden with its rule; to who may not know of the server, the name does not exist."""
+    """Forbidden with its rule; to who may not know of the server, the name does not exist.
+
+    That the gateway itself is there is no secret to who has authenticated.
+    """
     decision = call.decision
     if decision.named:
         return Forbidden(f"{call.target} is denied: {decision.reason}", rule=decision.rule)
+    if call.target.kind == "catalog" and not call.endpoint:
+        return Forbidden("no rule allows you anything here yet")
     return describe.unknown(call, recorded=Forbidden.slug, rule=decision.rule)

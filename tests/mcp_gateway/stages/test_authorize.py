@@ -75,3 +75,16 @@ async def test_a_denial_comes_before_a_missing_scope() -> None:
     made.target = Target("tool", "github", "add", requires=frozenset({"repo:write"}))
     with pytest.raises(Forbidden):
         await Authorize()(made, Rest())
+
+
+@pytest.mark.requirement("authorize:strangers-learn-nothing")
+async def test_who_may_do_nothing_is_told_so_of_the_gateway_and_of_no_server() -> None:
+    world = snapshot(policy=FakePolicy(HIDDEN))
+    whole, one = call(snapshot=world), call(snapshot=world, endpoint="github")
+    whole.target = Target("catalog", "gateway", "tools/list")
+    one.target = Target("catalog", "github", "tools/list")
+
+    with pytest.raises(Forbidden, match="no rule allows you anything here yet"):
+        await Authorize()(whole, Rest())
+    with pytest.raises(UnknownTarget):
+        await Authorize()(one, Rest())
