@@ -100,7 +100,8 @@ def placed(target: Target) -> Target:
 def _decision(rule: Rule, *, named: bool) -> Decision:
     """A deny that owes an approval is an allow that owes it: plain Casbin reads a denial."""
     effect = Effect.ALLOW if rule.grants else Effect.DENY
-    reason = f"the rule {rule.id} says {rule.effect}"
+    until = " until it is approved" if rule.asks else ""
+    reason = f"the rule {rule.id} says {rule.effect}{until}"
     return Decision(effect, rule.id, reason, rule.obligations, named=named)
 
 

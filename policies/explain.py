@@ -10,6 +10,7 @@ from policies.index import Chain
 from policies.rule import Rule
 
 SHOWN = 20
+ASKING = frozenset({"approval", "confirm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,16 @@ class Explanation:
     decided: Rule | None
     missed: tuple[tuple[Rule, str], ...]
 
+    @property
+    def word(self) -> str:
+        """ALLOW, DENY, or ASK for what somebody has to say yes to first."""
+        asked = any(o.name in ASKING for o in self.decision.obligations)
+        return "ASK" if asked and self.decision.allowed else self.decision.effect.upper()
+
     def __str__(self) -> str:
         who = self.principal.identity
         lines = [
-            f"{self.decision.effect.upper()}  {who} {self.action} {self.target}",
+            f"{self.word}  {who} {self.action} {self.target}",
             f"  because {self.decision.reason}",
         ]
         if self.decided:

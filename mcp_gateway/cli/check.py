@@ -55,9 +55,9 @@ def _unreadable(settings: Settings) -> Iterator[str]:
 def explain(
     data: Path, config: Path | None, subject: str, roles: tuple[str, ...], method: str, target: str
 ) -> None:
-    """Say which rule decides METHOD on TARGET (kind/server/name), and why. Exit 1 for a denial.
+    """Say which rule decides METHOD on TARGET (kind/server/name), and why. Exit 1 unless allowed.
 
-    Without --role, the roles are those of the subject's keys in the store.
+    Without --role, the roles of one of the gateway's own are those of its keys in the store.
     """
     settings, base = _loaded(data, config)
     engine = compile_policy(settings, base)
@@ -66,14 +66,24 @@ def explain(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     identity = settings.identity.aliases.get(subject, subject)
-    issuer, _, name = identity.rpartition("|")
+    issuer, name = _parted(identity)
     tenant = settings.gateway.tenant
-    held = frozenset(roles) or _roles(Home(data), name, tenant)
-    principal = Principal(issuer or LOCAL, name, tenant, roles=held)
+    held = frozenset(roles) or (
+        _roles(Home(data), name, tenant) if issuer == LOCAL else frozenset()
+    )
+    principal = Principal(issuer, name, tenant, roles=held)
     explanation = explained(engine, principal, asked, method)
     click.echo(str(explanation))
-    if not explanation.decision.allowed:
+    if explanation.word != "ALLOW":
         raise SystemExit(1)
+
+
+def _parted(identity: str) -> tuple[str, str]:
+    """Issuer and subject; a bare name is a subject of the gateway's own keys."""
+    if "|" not in identity:
+        return LOCAL, identity
+    issuer, _, name = identity.partition("|")
+    return issuer, name
 
 
 def _roles(home: Home, subject: str, tenant: str) -> frozenset[str]:

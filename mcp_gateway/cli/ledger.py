@@ -134,7 +134,7 @@ def _print(line: reader.Line, *, as_json: bool) -> None:
 def _columns(line: reader.Line) -> Iterator[str]:
     moment = datetime.fromtimestamp(line["time"] / 1e6, UTC)
     yield moment.strftime("%Y-%m-%d %H:%M:%S")
-    yield f"{line.get('outcome', line['kind']):12}"
+    yield f"{line.get('outcome', line['kind']):18}"
     yield f"{line.get('subject', '-'):12}"
     yield _what(line)
     if "rule" in line:

@@ -18,12 +18,33 @@ LINES = (
 @pytest.mark.requirement("policy:explained")
 def test_it_says_which_rule_why_and_what_was_passed(tmp_path: Path) -> None:
     said = str(explain(load(tmp_path, *LINES), who(), tool("add"), "tools/call"))
-    assert said.startswith("ALLOW  local|alice tools/call tool/github/add")
+    assert said.startswith("ASK  local|alice tools/call tool/github/add")
     assert "rule    all (rules.csv:3, priority 30): role:dev allow" in said
     assert "owing   confirm" in said
     assert "as      role:dev (through local|alice at rules.csv:5)" in said
     assert "tool/github/delete_* does not cover tool/github/add" in said
     assert "it is about prompts/get" in said
+
+
+@pytest.mark.requirement("policy:explained")
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("p, 1, r, role:dev, acme, tool/github/*, *, , allow,", "ALLOW"),
+        ("p, 1, r, role:dev, acme, tool/github/*, *, , allow, guard:strict", "ALLOW"),
+        ("p, 1, r, role:dev, acme, tool/github/*, *, , allow, confirm", "ASK"),
+        ("p, 1, r, role:dev, acme, tool/github/*, *, , deny, approval:desk", "ASK"),
+        ("p, 1, r, role:dev, acme, tool/github/*, *, , deny,", "DENY"),
+    ],
+)
+def test_what_somebody_has_to_say_yes_to_is_no_plain_allow(
+    tmp_path: Path, line: str, word: str
+) -> None:
+    explained = explain(load(tmp_path, line, LINES[-1]), who(), tool("add"), "tools/call")
+
+    assert explained.word == word
+    until = "until it is approved" in str(explained)
+    assert until is ("approval:" in line)
 
 
 def test_a_hidden_denial_is_said_to_be_hidden(tmp_path: Path) -> None:

@@ -129,11 +129,13 @@ def test_roles_are_those_of_the_subjects_keys_unless_they_are_given(config: Path
         Principal(LOCAL, "bob", "default", roles=frozenset({"user"})), int(time.time())
     )
     with_key = explained(config, *words)[0]
+    of_another_issuer = explained(config, "--as", "https://login.example|bob", *words[2:])[0]
     keys.revoke(key_id, "default", int(time.time()))
     with_revoked = explained(config, *words)[0]
     database.close()
 
     assert (without_store, with_key, with_revoked) == (1, 0, 1)
+    assert of_another_issuer == 1
 
 
 def test_an_alias_and_a_whole_identity_are_understood(config: Path) -> None:
