@@ -93,8 +93,10 @@ class UpstreamFailed(Refusal):
 
     slug, code, status, admin_status = "upstream_failed", -31054, 502, 502
 
-    def __init__(self, reason: str, *, detail: str = "", retry_after: float = 0) -> None:
-        super().__init__(reason, retry_after=retry_after)
+    def __init__(
+        self, reason: str, *, rule: str = "", retry_after: float = 0, detail: str = ""
+    ) -> None:
+        super().__init__(reason, rule=rule, retry_after=retry_after)
         self.detail = detail
 
 
