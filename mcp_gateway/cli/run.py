@@ -87,7 +87,7 @@ def _settle_memory() -> None:
     """What start-up made lives for ever: the collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 20, 20)
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _registered(home: Home, settings: Settings, *, reset: bool) -> str:
