@@ -334,7 +334,7 @@ async def _without(gateway: Served, trouble: str) -> bool:
 _AWAY = 'connector = "mcp_http"\nurl = "http://127.0.0.1:9/mcp"\n'
 
 
-def test_the_folder_of_a_gateway_is_its_owners_alone(process: Served) -> None:
+async def test_the_folder_of_a_gateway_is_its_owners_alone(process: Served) -> None:
     modes = {p: p.stat().st_mode & 0o077 for p in (process.data, *_files(process.data))}
     own = {"gateway.toml", "policy.csv", "own.toml"}
     assert [p.name for p, mode in modes.items() if mode and p.name not in own] == []
