@@ -209,7 +209,7 @@ async def test_a_request_that_is_cancelled_for_another_reason_stays_cancelled(
     assert sent == []
 
 
-def test_before_a_configuration_is_in_force_there_are_no_edges(
+async def test_before_a_configuration_is_in_force_there_are_no_edges(
     gateway: GatewayUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway.parts, "front", None)
