@@ -14,6 +14,8 @@ from mcp_gateway.wire.connection import Response
 Headers = list[tuple[str, str]]
 Post = Callable[[Headers, bytes], Awaitable[Response]]
 EVENT_STREAM: Final = "application/json, text/event-stream"
+PROBES: Final = 2
+"""A server that turns 2026-07-28 down, and says that it speaks it, is asked once more."""
 STALE: Final = frozenset({400, 404})
 """The statuses with which a server turns away a request of a session or an era it has not."""
 
@@ -38,12 +40,16 @@ async def agreed(server: str, post: Post, ids: "itertools.count[int]", idle: flo
 
     Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused.
     """
-    id_ = b"%d" % next(ids)
-    params = b'{"_meta":%b}' % requests.own_meta()
-    message = jsonrpc.request(id_, "server/discover", params)
-    response = await post(modern.request_headers("server/discover", ""), message)
-    if found := _modern(server, await _read(server, response, id_, idle)):
-        return found
+    for _ in range(PROBES):
+        id_ = b"%d" % next(ids)
+        params = b'{"_meta":%b}' % requests.own_meta()
+        message = jsonrpc.request(id_, "server/discover", params)
+        response = await post(modern.request_headers("server/discover", ""), message)
+        answer = await _read(server, response, id_, idle)
+        if found := _modern(server, answer):
+            return found
+        if modern.REVISION not in _supported(server, answer):
+            break
     return await _initialized(server, post, ids, idle)
 
 
@@ -106,6 +112,21 @@ def _modern(server: str, answer: jsonrpc.Message | None) -> Spoken | None:
     if _view(answer.error).get("code") in _MODERN:
         raise UpstreamFailed(f"{server} turns the gateway away: {answers.said(answer.error)}")
     return None
+
+
+def _supported(server: str, answer: jsonrpc.Message | None) -> list[str]:
+    """What a server says that it speaks that has turned a revision down, empty when it does not.
+
+    Raises UpstreamFailed when there is none among it that is known here.
+    """
+    error = _view(answer.error) if answer and answer.error else {}
+    data = error.get("data")
+    named = data.get("supported") if isinstance(data, dict) else None
+    if error.get("code") != modern.UNSUPPORTED_VERSION or not isinstance(named, list) or not named:
+        return []
+    if not {modern.REVISION, *legacy.REVISIONS} & {str(name) for name in named}:
+        raise UpstreamFailed(f"{server} speaks no revision that is known here")
+    return named
 
 
 async def _initialized(server: str, post: Post, ids: "itertools.count[int]", idle: float) -> Spoken:

@@ -103,7 +103,7 @@ def read(request: bytes) -> Asked:
 def taking_part(asked: Asked, era: Era, session: str) -> bytes:
     """What a sound server of an era says before there are calls."""
     if asked.method == "server/discover":
-        return DISCOVERED(asked) if era == "modern" else plain(b"no", status=b"400 Bad Request")
+        return discovered(asked) if era == "modern" else plain(b"no", status=b"400 Bad Request")
     if asked.method == "initialize":
         return initialized(asked, session=session)
     if asked.method.startswith("notifications/") and era == "legacy":
@@ -111,7 +111,7 @@ def taking_part(asked: Asked, era: Era, session: str) -> bytes:
     return b""
 
 
-def DISCOVERED(asked: Asked) -> bytes:  # noqa: N802  # a constant but for the id
+def discovered(asked: Asked) -> bytes:
     return result(
         asked,
         {

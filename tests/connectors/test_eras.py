@@ -15,6 +15,7 @@ from tests.connectors.http import (
     JSON,
     Asked,
     connected,
+    discovered,
     echo,
     error,
     events,
@@ -56,6 +57,8 @@ def legacy_but(probe: Any) -> Any:
         lambda asked: error(asked, -32600, b"400 Bad Request"),
         lambda asked: error(asked, -32000, b"400 Bad Request"),
         lambda asked: error(asked, -32022, b"400 Bad Request"),
+        lambda asked: turned_down(asked, ["2025-11-25", "2024-11-05"]),
+        lambda asked: turned_down(asked, "2026-07-28"),
         lambda asked: result(asked, {}),
         lambda asked: result(asked, {"supportedVersions": ["2025-11-25"]}),
         lambda asked: result(asked, {"supportedVersions": "2026-07-28"}),
@@ -105,6 +108,57 @@ async def test_a_modern_upstream_is_sent_what_2026_07_28_asks_for(around: Around
         "mcp-gateway"
     )
     assert "mcp-session-id" not in asked.head
+
+
+def turned_down(asked: Asked, supported: Any) -> bytes:
+    data = {"supported": supported, "requested": "2026-07-28"}
+    return plain(
+        jsonrpc.error(asked.id, -32022, "Unsupported protocol version", data),
+        JSON,
+        status=b"400 Bad Request",
+    )
+
+
+@pytest.mark.requirement("upstreams:either-era")
+async def test_a_version_that_was_turned_down_is_tried_again_where_it_is_said_to_be_spoken(
+    around: Around,
+) -> None:
+    def say(asked: Asked) -> bytes:
+        if len(upstream.asked) == 1:
+            return turned_down(asked, ["2026-07-28"])
+        return discovered(asked) if asked.method == "server/discover" else text(asked, HELLO)
+
+    async with (
+        raw_upstream(say, era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        assert said(await connector.send(echo())) == HELLO
+
+    assert [asked.method for asked in upstream.asked] == ["server/discover"] * 2 + ["tools/call"]
+
+
+async def test_a_server_that_turns_down_what_it_says_it_speaks_is_not_asked_for_ever(
+    around: Around,
+) -> None:
+    async with (
+        raw_upstream(lambda asked: turned_down(asked, ["2026-07-28"]), era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(UpstreamFailed, match="does not take part: the error -32022"):
+            await connector.send(echo())
+
+    assert len(upstream.asked) == 3
+
+
+async def test_a_server_that_speaks_only_what_is_not_known_here_is_told(around: Around) -> None:
+    async with (
+        raw_upstream(lambda asked: turned_down(asked, ["2031-01-01", 7]), era="") as upstream,
+        connected(around, upstream.url) as connector,
+    ):
+        with pytest.raises(UpstreamFailed, match="speaks no revision that is known here"):
+            await connector.send(echo())
+
+    assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize("code", [-32020, -32021])

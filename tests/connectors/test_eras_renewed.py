@@ -10,11 +10,11 @@ from mcp_gateway.core.credential import NONE
 from mcp_gateway.core.errors import UpstreamFailed
 from tests.connectors.conftest import Around
 from tests.connectors.http import (
-    DISCOVERED,
     HELLO,
     KEY,
     Asked,
     connected,
+    discovered,
     echo,
     error,
     initialized,
@@ -192,7 +192,7 @@ async def test_an_upstream_that_changes_without_having_been_away_is_called_on(
         if not modern and era == "modern":
             return error(asked, -32022, b"400 Bad Request")
         if asked.method == "server/discover":
-            return DISCOVERED(asked)
+            return discovered(asked)
         if asked.method == "initialize":
             return initialized(asked)
         if asked.method.startswith("notifications/"):
