@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_gateway import app
 from mcp_gateway.config import load
 from mcp_gateway.home import Home
+from tests.connectors.http import Asked, error, raw_upstream, result
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
 from tests.support.tcp import Server, answering, plain, tcp_server
 from tests.support.waiting import until
@@ -117,6 +118,49 @@ async def _answers(client: Client, tool: str, arguments: dict[str, Any]) -> bool
         return not (await client.call_tool(tool, arguments)).is_error
     except MCPError:
         return False
+
+
+REFUSING = """
+[policy]
+rules = ["builtin:first-run"]
+
+[servers.everything]
+connector = "mcp_http"
+url = "@URL@"
+grant = { kind = "static", secret = { file = "@FILE@" } }
+"""
+
+
+@pytest.mark.requirement("exchange:one-renewal")
+@pytest.mark.requirement("upstreams:no-credential-is-told")
+async def test_an_upstream_that_refuses_the_old_and_the_new_credential_is_shown_no_more(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cr3t-0ld", "utf-8")
+
+    def say(asked: Asked) -> bytes:
+        if asked.method == "tools/list":
+            return result(asked, {"tools": [{"name": "a", "inputSchema": {"type": "object"}}]})
+        if asked.method != "tools/call":
+            return error(asked, -32601)
+        secret.write_text("s3cr3t-n3w", "utf-8")
+        return plain(b"", status=b"401 Unauthorized")
+
+    async with raw_upstream(say) as upstream:
+        config = REFUSING.replace("@URL@", upstream.url).replace("@FILE@", str(secret))
+        async with gateway_under_test(tmp_path, config) as gateway:
+            await gateway.serving("everything")
+            async with gateway.as_("alice") as client:
+                refused = await client.call_tool("everything__a", {})
+            outcome = gateway.outcomes()[-1]
+
+    shown = [asked.head["authorization"] for asked in upstream.of("tools/call")]
+    assert shown == ["Bearer s3cr3t-0ld", "Bearer s3cr3t-n3w"]
+    assert refused.is_error
+    assert "refuses the gateway's credential" in refused.content[0].text  # type: ignore[union-attr]
+    assert (outcome["outcome"], outcome["attempts"]) == ("upstream_failed", 2)
+    assert "s3cr3t" not in str(gateway.entries()) + str(refused)
 
 
 @asynccontextmanager
