@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from mcp_gateway.core import describe, ports
 from mcp_gateway.core.body import EMPTY, Body, Result
-from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.call import Call, Next, silent
 from mcp_gateway.core.decision import RECORD
 from mcp_gateway.core.entry import UNWRITTEN, Entry
 from mcp_gateway.core.errors import Forbidden, Refusal
@@ -36,9 +36,16 @@ class Record:
         self._clock = clock
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
-        started = self._clock()
         call.discharged.add(RECORD)
         call.notify = _gated(call)
+        try:
+            return await self._recorded(call, call_next)
+        finally:
+            # What wraps it holds the call, which holds what wraps it: a circle for the collector.
+            call.notify = silent
+
+    async def _recorded(self, call: Call, call_next: Next) -> Result:
+        started = self._clock()
         try:
             result = await call_next(call)
             _released(call)

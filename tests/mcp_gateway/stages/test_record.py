@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import gc
 import itertools
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -207,3 +209,24 @@ async def test_an_answer_that_is_no_object_still_leaves_a_record(raw: bytes) -> 
     with contextlib.suppress(ValueError, Refusal):
         await Record(ledger)(resolved(snapshot=free()), Rest(Body(raw)))
     assert ledger.kinds == ["outcome"]
+
+
+@pytest.mark.requirement("record:a-call-that-ended-is-gone")
+async def test_a_call_that_ended_is_freed_without_the_collector() -> None:
+    class Seen(Body):
+        """A body that can be seen going."""
+
+        __slots__ = ("__weakref__",)
+
+    async def one() -> weakref.ref[Body]:
+        made = resolved(snapshot=free())
+        made.params = made.outgoing = Seen(made.params.raw)
+        await Record(FakeLedger())(made, Rest(messages=(PROGRESS,)))
+        return weakref.ref(made.params)
+
+    gc.disable()
+    try:
+        seen = await one()
+        assert seen() is None
+    finally:
+        gc.enable()
