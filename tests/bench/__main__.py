@@ -75,7 +75,7 @@ def main() -> None:
             if not any(path.name == "nginx" for path in paths):
                 print("nginx is not installed (Debian: nginx-light): nothing to compare with")
             for size in SIZES:
-                compare(paths, size, max(asked.calls * 200 // size, 320), asked.rounds)
+                compare(paths, size, max(asked.calls * 200 // size, 800), asked.rounds)
             taken = sorted(machine.flush(folder))
             print(f"\none entry to disk: p50 {taken[len(taken) // 2] * 1e3:.3f} ms")
             for path in paths:
