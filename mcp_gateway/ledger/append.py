@@ -28,6 +28,8 @@ STALLED: Final = 5.0
 """Seconds after which a flush that has not come back stops new calls."""
 SPREAD: Final = 0.05
 """Seconds within which `written` entries are flushed."""
+GATHERING: Final = 4
+"""Turns of the loop that a flush waits at most for entries that will share it."""
 RETRY_AFTER: Final = 5
 REFUSED: Final = "the gateway cannot record this call"
 
@@ -129,7 +131,14 @@ class Log:
     def _flush_next(self) -> None:
         """Flushes when whatever else can run now has run: its entries share the flush."""
         self._due = True
-        self._loop.call_soon(self._flush)
+        self._loop.call_soon(self._gather, len(self._batch), GATHERING)
+
+    def _gather(self, before: int, turns: int) -> None:
+        """Waits for another turn of the loop while turns bring entries, and for no clock."""
+        if turns and len(self._batch) > before:
+            self._loop.call_soon(self._gather, len(self._batch), turns - 1)
+        else:
+            self._flush()
 
     def _hand_over(self, framed: bytes) -> None:
         """Durability `written`: no thread is waited for."""
