@@ -22,8 +22,13 @@ def faults(rules: Rules) -> Iterator[str]:
 
 
 def memberless(rules: Rules) -> Iterator[str]:
-    """Roles may also come with a token or a key, so this is only worth a word."""
+    """Roles may also come with a token or a key, so this is only worth a word.
+
+    In a policy without any g line they all do, and there is nothing to say.
+    """
     named = {link.role for link in rules.links}
+    if not named:
+        return
     for role in sorted({r.subject for r in rules.rules if r.subject.startswith(ROLE)} - named):
         yield f"no g line gives anybody {role}: only tokens and keys can bring it"
 

@@ -41,5 +41,7 @@ def test_a_chain_that_some_casbin_would_cut_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_role_that_no_line_gives_is_worth_a_word(tmp_path: Path) -> None:
-    assert "role:top" in str(load(tmp_path, RULE).warnings)
+    other = "g, bob, role:other, acme"
+    assert "role:top" in str(load(tmp_path, RULE, other).warnings)
+    assert "role:top" not in str(load(tmp_path, RULE).warnings)
     assert "role:top" not in str(load(tmp_path, RULE, "g, bob, role:top, acme").warnings)

@@ -69,7 +69,7 @@ def test_the_rules_that_ship_pass_their_suite() -> None:
     folder = Path(policies.__file__).parent
     engine = policies.load([folder / "builtin" / "first-run.csv"])
     assert suites.run(engine, [folder / "suites" / "first-run.toml"]) == []
-    assert all("only tokens and keys can bring it" in warning for warning in engine.warnings)
+    assert list(engine.warnings) == []
 
 
 @pytest.mark.parametrize("text", ["", "tool", "tool/a", "tool//a", "tool/a/", "tol/a/b"])

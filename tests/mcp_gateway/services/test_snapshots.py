@@ -253,7 +253,11 @@ async def test_what_is_held_back_is_served_once_it_is_accepted(world: World) -> 
 async def test_warnings_of_the_policy_are_logged_when_it_comes_into_force(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prepared = await world.snapshots.prepare(settings(), world.folder)
+    (world.folder / "own.csv").write_text(
+        "p, 1, all, role:admin, *, tool/*/*, *, , allow,\ng, bob, role:user, *\n"
+    )
+    warned = settings(policy={"rules": ["own.csv"]})
+    prepared = await world.snapshots.prepare(warned, world.folder)
     quiet = caplog.text
     world.snapshots.commit(prepared)
 
