@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TextIO
 from mcp_gateway.telemetry.redaction import redacted
 
 Format = Literal["auto", "json", "text"]
+SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime",
     "color_message",  # uvicorn's message once more, for terminals
@@ -30,6 +31,11 @@ def configure(level: str, format_: Format = "auto", stream: TextIO | None = None
     for old in [h for h in root.handlers if any(isinstance(f, Redaction) for f in h.filters)]:
         root.removeHandler(old)
     root.addHandler(handler)
+    for name in SERVERS:
+        # uvicorn's own set-up, where somebody has run it, writes past the redaction.
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
     set_level(level)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

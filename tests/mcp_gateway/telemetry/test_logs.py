@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,22 @@ def stream() -> Iterator[Stream]:
     root.setLevel(level)
     logging.captureWarnings(capture=False)
     threading.excepthook = hook
+
+
+@pytest.mark.requirement("operations:logs-hold-no-secrets")
+def test_a_server_that_set_logging_up_by_itself_does_not_write_past_the_redaction(
+    stream: Stream,
+) -> None:
+    uvicorn.Config("nothing:nothing")
+    beside = Stream()
+    logging.getLogger("uvicorn").addHandler(logging.StreamHandler(beside))
+
+    logs.configure("info", stream=stream)
+    logging.getLogger("uvicorn.error").error("bound by %s", KEY)
+
+    (line,) = stream.lines()
+    assert KEY not in line["message"]
+    assert beside.getvalue() == ""
 
 
 def test_a_record_is_one_json_object_with_its_fields(stream: Stream) -> None:
