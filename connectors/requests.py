@@ -114,6 +114,8 @@ def answered(message: jsonrpc.Message, server: str) -> tuple[bytes, bool]:
     raw = message.error or message.result
     if not raw:
         raise UpstreamFailed(f"{server} answered with neither a result nor an error")
+    if not message.error and raw[:1] == b"{" and b"_meta" not in raw and b"\\" not in raw:
+        return raw, False  # JSON it is, since the message was: nothing more is asked of it
     try:
         found = jsonrpc.members(raw)
         if "_meta" in found:

@@ -302,7 +302,8 @@ class Request:
             said = self._session.client
         else:
             said = self.headers.get(b"user-agent", b"").decode("latin-1")
-        return "".join(filter(str.isprintable, said))[:_LONGEST_CLAIM]
+        shown = said if said.isprintable() else "".join(filter(str.isprintable, said))
+        return shown[:_LONGEST_CLAIM]
 
 
 def _modern(headers: Headers) -> bool:

@@ -36,16 +36,9 @@ class Record:
         self._clock = clock
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
+        started = self._clock()
         call.discharged.add(RECORD)
         call.notify = _gated(call)
-        try:
-            return await self._recorded(call, call_next)
-        finally:
-            # What wraps it holds the call, which holds what wraps it: a circle for the collector.
-            call.notify = silent
-
-    async def _recorded(self, call: Call, call_next: Next) -> Result:
-        started = self._clock()
         try:
             result = await call_next(call)
             _released(call)
@@ -64,6 +57,8 @@ class Record:
         return result
 
     async def _ended(self, call: Call, outcome: str, started: float, result: Body) -> None:
+        # What wraps it holds the call, which holds what wraps it: a circle for the collector.
+        call.notify = silent
         seconds = self._clock() - started
         call.receipt = await self._ledger.append(_outcome(call, outcome, seconds, result))
         for observer in self._observers:

@@ -1,9 +1,9 @@
 """The pooled HTTP/1.1 client on the path of a call: no redirects, no cookies, no decoding."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from mcp_gateway.wire import dial
 from mcp_gateway.wire.connection import Connection, Response
@@ -63,7 +63,7 @@ class HttpClient:
         self._routes: dict[str, Route] = {}
         self._closed = False
 
-    async def request(
+    def request(
         self,
         method: str,
         url: str,
@@ -71,14 +71,14 @@ class HttpClient:
         body: bytes = b"",
         *,
         timeout: float,
-    ) -> Response:
+    ) -> Coroutine[Any, Any, Response]:
         """Sends one request; the answer is whole, or an event stream to be read, then closed.
 
         `timeout`: seconds until the answer is whole, or until a stream begins. Never sends
         twice. Raises HttpFailed (HttpTimedOut, TooLarge, AddressRefused), and ValueError for a
         URL or a header that no request can hold.
         """
-        return await self._send(method, url, headers, body, timeout, streamed=False)
+        return self._send(method, url, headers, body, timeout, streamed=False)
 
     @asynccontextmanager
     async def stream(
