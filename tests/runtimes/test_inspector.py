@@ -17,20 +17,7 @@ rules = ["asked-first.csv", "builtin:first-run"]
 [limits]
 principal = { "tool/orders/create_order" = "2/minute" }
 
-[servers.orders]
-connector = "openapi"
-url = "http://127.0.0.1:{port}"
-document = "builtin:orders"
-command = ["@PYTHON@", "-m", "connectors.samples.orders", "{port}"]
-
-[servers.time]
-connector = "mcp_stdio"
-command = ["@PYTHON@", "@EXAMPLE@"]
-
-[servers.everything]
-connector = "mcp_http"
-url = "http://127.0.0.1:{port}/mcp"
-command = ["@PYTHON@", "@EXAMPLE@", "{port}"]
+@SERVERS@
 """
 RULES = """
 p, 5, refunds-are-asked-for, role:user, *, tool/orders/refund_order, *, , deny, approval:desk

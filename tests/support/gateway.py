@@ -24,6 +24,23 @@ from mcp_gateway.store.keys import LOCAL, Keys
 
 TENANT = "default"
 BOUND = 20.0
+SERVERS = """
+[servers.orders]
+connector = "openapi"
+url = "http://127.0.0.1:{port}"
+document = "builtin:orders"
+command = ["@PYTHON@", "-m", "connectors.samples.orders", "{port}"]
+
+[servers.time]
+connector = "mcp_stdio"
+command = ["@PYTHON@", "@EXAMPLE@"]
+
+[servers.everything]
+connector = "mcp_http"
+url = "http://127.0.0.1:{port}/mcp"
+command = ["@PYTHON@", "@EXAMPLE@", "{port}"]
+"""
+"""What a configuration gets for `@SERVERS@`: an upstream of each kind."""
 EXAMPLE = Path(__file__).parent / "example_server.py"
 
 
@@ -79,8 +96,8 @@ async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[Gateway
     port = free_port()
     home = Home(folder / "var")
     home.prepare()
-    text = config.replace("@PYTHON@", sys.executable).replace("@EXAMPLE@", str(EXAMPLE))
-    text = text.replace("@PORT@", str(port))
+    text = config.replace("@SERVERS@", SERVERS).replace("@PYTHON@", sys.executable)
+    text = text.replace("@EXAMPLE@", str(EXAMPLE)).replace("@PORT@", str(port))
     home.config.write_text(f'[gateway]\nlisten = "127.0.0.1:{port}"\n{text}', "utf-8")
     settings: Settings = load(home.config, {})
     parts = await app.build(settings, home)
