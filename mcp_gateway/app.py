@@ -23,11 +23,10 @@ from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
-from mcp_gateway.edge import asgi
+from mcp_gateway.edge import asgi, http1
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.edge.joined import JoinedProtocol
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
@@ -288,7 +287,7 @@ def server_config(parts: Parts) -> uvicorn.Config:
         application(parts),
         host=host,
         port=port,
-        http=JoinedProtocol,
+        http=http1.protocol(),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -70,14 +70,12 @@ class Writer:
         """Writes and flushes; then calls `done`, on the writer's thread."""
         self._jobs.put(job)
 
-    def write(self, framed: bytes) -> None:
-        """Hands one frame to the operating system, on the caller's thread. Raises OSError.
+    def write(self, data: bytes, sizes: tuple[int, ...]) -> None:
+        """Hands frames to the operating system, on the caller's thread. Raises OSError.
 
         Whoever uses this submits jobs without frames only, which flush what was written.
         """
-        if self._offset + len(framed) > self._segment_size:
-            self._roll()
-        self._put(framed)
+        self._write(data, sizes)
 
     def sync_hashes(self) -> None:
         """Makes the hashes of everything that is on disk durable. Raises OSError."""
