@@ -89,23 +89,6 @@ async def test_entries_have_the_places_that_their_receipts_say(
     assert damage(tmp_path) == ""
 
 
-@either
-async def test_many_that_append_at_once_share_flushes_and_keep_their_order(
-    tmp_path: Path, durability: Durability
-) -> None:
-    log = await opened(tmp_path, durability)
-
-    async def one(number: int) -> Receipt:
-        return await log.append(Entry("spawn", body={"n": number}))
-
-    receipts = await asyncio.gather(*map(one, range(200)))
-    await log.aclose()
-
-    assert [receipt.index for receipt in receipts] == list(range(1, 201))
-    found = [line["n"] for line in reader.entries(tmp_path) if line["kind"] == "spawn"]
-    assert found == list(range(200))
-
-
 @pytest.mark.requirement("ledger:a-receipt-is-a-promise")
 @either
 async def test_a_receipt_is_given_once_the_entry_is_in_the_file(
