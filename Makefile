@@ -31,6 +31,9 @@ fix: $(VENV)/.dev  ## format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+conformance: $(VENV)/.dev $(RUNTIMES)/conformance/.ready  ## run the official suite through the gateway
+	$(BIN)/python -m tests.conformance
+
 bench: $(VENV)/.dev  ## measure the path of a call
 	$(BIN)/python -m tests.bench
 
@@ -70,9 +73,9 @@ $(SAMPLES)/.oidc: tests/support/oidc/package-lock.json | $(VENV)/.dev
 	sh tests/support/npm.sh $(BIN)/python $(<D) $(SAMPLES)/oidc
 	@touch $@
 
-# ... the Inspector, and the coding agents.
+# ... the Inspector, the coding agents, and the conformance suite.
 $(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
 	sh tests/support/npm.sh $(BIN)/python $(<D) $(@D)
 	@touch $@
 
-.PHONY: help up test test-runtimes check fix bench soak lock clean
+.PHONY: help up test test-runtimes check fix conformance bench soak lock clean
