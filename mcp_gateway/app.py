@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,19 +28,17 @@ from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.origins import Origins
-from mcp_gateway.edge.sessions import Sessions
-from mcp_gateway.edge.wellknown import WellKnown, in_json, is_ready
+from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
-from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.oauth.broker import Broker
 from mcp_gateway.oauth.rfc9068 import AccessTokens
+from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose
 from mcp_gateway.services import own, siblings
 from mcp_gateway.services.compiled import Compiled
 from mcp_gateway.services.issuer import Issuer
-from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import OPERATIONS, Operations
@@ -58,62 +55,13 @@ from mcp_gateway.stages.resolve import Resolve
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.pins import AccessRequests, Pins
-from mcp_gateway.telemetry.metrics import Gauge, Metrics
+from mcp_gateway.telemetry.metrics import Metrics
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.http import HttpClient, Network
 
 log = logging.getLogger(__name__)
 FOLLOWED: Final = "the keys of the issuer"
 """The job that fetches them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """The edges, as one configuration has them. Replaced whole; a request keeps its own."""
-
-    authenticator: BearerAuthenticator
-    endpoint: McpEndpoint
-    rest: Starlette
-    tokens: AccessTokens | None
-
-
-@dataclass(slots=True)
-class Parts:
-    """What the gateway is made of, for whoever starts, reloads and ends it."""
-
-    settings: Settings
-    home: Home
-    base: Path
-    current: Current
-    log: Log
-    database: Database
-    snapshots: Snapshots
-    keyring: KeyringService
-    http: HttpClient
-    metrics: Metrics
-    closing: AsyncExitStack
-    jobs: Jobs = field(default_factory=Jobs)
-    sessions: Sessions = field(default_factory=Sessions)
-    issuer: Issuer | None = None
-    front: Front | None = None
-    draining: bool = False
-    rejected: str = ""
-    waiting: str = ""
-
-    @property
-    def edges(self) -> Front:
-        """Raises RuntimeError before the first configuration is in force."""
-        if self.front is None:
-            raise RuntimeError("no configuration is in force")
-        return self.front
-
-    @property
-    def authenticator(self) -> BearerAuthenticator:
-        return self.edges.authenticator
-
-    @property
-    def tokens(self) -> AccessTokens | None:
-        return self.edges.tokens
 
 
 def chain(  # the ports of the stages
@@ -240,43 +188,6 @@ async def _stopped(send: Send) -> None:
     body = jsonrpc.encode({"error": "the gateway is stopping: call again"})
     with contextlib.suppress(RuntimeError):
         await asgi.respond(send, 503, body, [asgi.JSON, (b"retry-after", b"1")])
-
-
-def troubles(parts: Parts) -> Mapping[str, str]:
-    """What is wrong, by name. What begins with "server " or "configuration" costs no readiness."""
-    found: dict[str, str] = {}
-    if parts.draining:
-        found["draining"] = "the gateway is stopping"
-    if not parts.log.healthy:
-        found["ledger"] = parts.log.trouble or "the disk does not keep up"
-    if parts.tokens is not None and not parts.tokens.ready:
-        found["issuer"] = "its keys could not be fetched yet"
-    found |= parts.jobs.failing
-    if parts.rejected:
-        found["configuration refused"] = parts.rejected
-    if parts.waiting:
-        found["configuration waiting"] = f"at the next start takes effect: {parts.waiting}"
-    for name, running in parts.snapshots.running.items():
-        if running.trouble:
-            found[f"server {name}"] = running.trouble
-    return found
-
-
-def gauges(parts: Parts) -> Iterator[Gauge]:
-    """What /metrics says besides the calls."""
-    snapshot = parts.current.of(parts.settings.gateway.tenant)
-    yield Gauge("ready", "1 while /readyz is green", is_ready(troubles(parts)))
-    yield Gauge("draining", "1 while the gateway is stopping", parts.draining)
-    yield Gauge("configuration_refused", "1 while the file is not what runs", bool(parts.rejected))
-    yield Gauge("generation", "The snapshot in force", snapshot.generation if snapshot else 0)
-    yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
-    for name, running in parts.snapshots.running.items():
-        yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)
-
-
-async def close(parts: Parts) -> None:
-    """Ends what `build` opened, the ledger last."""
-    await parts.closing.aclose()
 
 
 def server_config(parts: Parts) -> uvicorn.Config:

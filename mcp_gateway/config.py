@@ -215,6 +215,28 @@ class GuardSection(Section):
     on_error: Literal["deny", "allow"] = "deny"
 
 
+class SessionsSection(Section):
+    """Sessions of the initialize era: seconds and counts."""
+
+    idle: float = Field(default=1800.0, gt=0)
+    age: float = Field(default=86_400.0, gt=0)
+    most: int = Field(default=10_000, gt=0)
+    each: int = Field(default=100, gt=0)
+    events: int = Field(default=256, gt=0)
+    release_after: float = Field(default=0.0, ge=0)
+    question: float = Field(default=600.0, gt=0)
+
+
+class StreamsSection(Section):
+    """Streams towards callers, and results that are too large to be held in memory."""
+
+    keep_alive: float = Field(default=15.0, gt=0)
+    result_buffer: int = Field(default=8 * 1024 * 1024, gt=0)
+    result_limit: int = Field(default=64 * 1024 * 1024, gt=0)
+    listens: int = Field(default=10_000, gt=0)
+    listens_each: int = Field(default=32, gt=0)
+
+
 class LedgerSection(Section):
     durability: Literal["flushed", "written"] = "flushed"
     checkpoint_every: float = Field(default=1.0, gt=0)
@@ -246,6 +268,8 @@ class Settings(Section):
     policy: PolicySection = PolicySection()
     limits: dict[Level, dict[str, str]] = {"principal": {"default": "600/minute"}}
     guards: dict[str, GuardSection] = {}
+    sessions: SessionsSection = SessionsSection()
+    streams: StreamsSection = StreamsSection()
     ledger: LedgerSection = LedgerSection()
     telemetry: Telemetry = Telemetry()
 

@@ -11,6 +11,7 @@ from mcp_gateway import app
 from mcp_gateway.config import ConfigError, Settings
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.core.errors import Refusal
+from mcp_gateway.parts import Parts
 from mcp_gateway.services import changes, sources
 from mcp_gateway.services.snapshots import Prepared
 from mcp_gateway.telemetry import logs
@@ -21,7 +22,7 @@ MINUTE: Final = 60.0
 LONGEST_REASON: Final = 2000
 
 
-def begin(parts: app.Parts) -> None:
+def begin(parts: Parts) -> None:
     """Starts what goes on beside the calls, until the gateway is closed."""
     parts.jobs.start("revocations", parts.keyring.follow)
     parts.jobs.start("checkpoints", lambda: _checkpoints(parts))
@@ -33,7 +34,7 @@ class Configurations:
 
     def __init__(
         self,
-        parts: app.Parts,
+        parts: Parts,
         path: Path,
         seen: sources.Contents,
         renew: Callable[[], None] = lambda: None,
@@ -140,20 +141,20 @@ class Configurations:
             log.warning("the refusal cannot be recorded: %s", refusal)
 
 
-async def _checkpoints(parts: app.Parts) -> None:
+async def _checkpoints(parts: Parts) -> None:
     while True:
         await asyncio.sleep(parts.settings.ledger.checkpoint_every)
         await asyncio.to_thread(parts.log.checkpoint)
 
 
-async def _failures(parts: app.Parts) -> None:
+async def _failures(parts: Parts) -> None:
     """Failed authentication, in sum, once a minute."""
     while True:
         await asyncio.sleep(MINUTE)
         await record_failures(parts)
 
 
-async def record_failures(parts: app.Parts) -> None:
+async def record_failures(parts: Parts) -> None:
     """One entry for all that failed since the last one; none when nothing did."""
     failures = parts.authenticator.failures
     if count := failures.take():

@@ -14,6 +14,7 @@ import uvicorn
 
 from mcp_gateway import app
 from mcp_gateway.config import ConfigError
+from mcp_gateway.parts import Parts
 
 log = logging.getLogger(__name__)
 ENDING: Final = 6.0
@@ -29,7 +30,7 @@ class Server(uvicorn.Server):
     recorded as cancelled.
     """
 
-    def __init__(self, parts: app.Parts, listening: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, parts: Parts, listening: Callable[[], Awaitable[None]]) -> None:
         """`listening` is called once the address is the gateway's, before calls are answered."""
         super().__init__(app.server_config(parts))
         self._parts = parts

@@ -21,6 +21,7 @@ from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
+from mcp_gateway.parts import close
 from mcp_gateway.services import sources
 from mcp_gateway.serving import Server
 from mcp_gateway.store.database import Database
@@ -80,7 +81,7 @@ async def _serve(home: Home, path: Path, settings: Settings, seen: sources.Conte
         _settle_memory()
         await server.serve_until_told()
     finally:
-        await app.close(parts)
+        await close(parts)
 
 
 def _settle_memory() -> None:

@@ -1,10 +1,27 @@
 """Body: one JSON value as it crossed the wire, bytes first and decoded on demand."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, Protocol
+
+from mcp_gateway.core.asking import Asked
 
 Decode = Callable[[bytes], Any]
+
+
+class Streaming(Protocol):
+    """A result that is not held: its bytes as they arrive, once."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The whole result in pieces. Raises UpstreamFailed, UpstreamTimedOut on the way."""
+        ...
+
+    async def whole(self, most: int) -> bytes:
+        """All of it. Raises ResultTooLarge beyond `most` bytes."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leaves the rest with the upstream."""
 
 
 class Body:
@@ -12,10 +29,12 @@ class Body:
 
     `raw` is what arrived and what leaves; nothing re-serialises it. `failed` marks an
     upstream's own protocol error: then `raw` is the JSON-RPC `error` object instead of the
-    `result`. `decode` is how a view is made; it is called at most once.
+    `result`. `decode` is how a view is made; it is called at most once. `asked` is what a result
+    wants to know before it is one, decided once by the connector that read it. While there is a
+    `stream`, `raw` is empty.
     """
 
-    __slots__ = ("_decode", "_view", "failed", "raw")
+    __slots__ = ("_decode", "_view", "asked", "failed", "raw", "stream")
 
     def __init__(
         self,
@@ -24,9 +43,13 @@ class Body:
         failed: bool = False,
         decode: Decode = json.loads,
         view: Mapping[str, Any] | None = None,
+        asked: Asked | None = None,
+        stream: Streaming | None = None,
     ) -> None:
         self.raw = raw
         self.failed = failed
+        self.asked = asked
+        self.stream = stream
         self._decode = decode
         self._view = view
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_gateway.core.approval import NOT_ASKED, Approval
+from mcp_gateway.core.asking import AFRESH, Declared, Parked, Question, Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.decision import UNDECIDED, Decision, Obligation, Side
@@ -49,13 +50,21 @@ class Call:
     mirrors: Mirrors | None = None
     """None where the protocol has no such headers: before 2026-07-28, and in operations."""
 
+    declared: Declared | None = None
+    """What the session said once; None where each request says it itself, in `_meta`."""
+
     notify: Notify = silent
     target: Target = NOWHERE
+    resumed: Resumed = AFRESH
     decision: Decision = UNDECIDED
+    children: "tuple[Call, ...]" = ()
+    """The questions of its upstream, each decided as a call of its own."""
+
     outgoing: Body = field(init=False)
     approval: Approval = NOT_ASKED
     credential: Credential = NONE
     intent: Receipt = UNWRITTEN
+    parked: Parked | None = None
     receipt: Receipt = UNWRITTEN
     """Where the outcome stands; set by `record` when the call has ended."""
 
@@ -77,3 +86,20 @@ class Call:
 
 
 Next = Callable[[Call], Awaitable[Result]]
+
+
+def child_of(call: Call, number: int, question: Question) -> Call:
+    """The call that a question is: its method is the question's, its target the call's."""
+    made = Call(
+        id=f"{call.id}.{number}",
+        method=question.method,
+        params=Body(question.params),
+        principal=call.principal,
+        snapshot=call.snapshot,
+        endpoint=call.endpoint,
+        parent=call.id,
+        trace=call.trace,
+        client=call.client,
+    )
+    made.target = call.target
+    return made

@@ -6,16 +6,21 @@ Refusal
 ├── UnknownTarget         no such name, or one that the caller may not know of
 ├── InvalidRequest        the request itself is malformed
 ├── HeaderMismatch        its headers and its arguments do not say the same
+├── MissingCapability     the upstream asks what the client cannot answer
+├── InvalidState          a state or task id that is not this caller's, or not ours
+├── QuestionExpired       nobody waits for this answer any more
 ├── Throttled             over a limit
 ├── ApprovalRequired      another person, or the caller, has to say yes first
 ├── Blocked               a guard found something in the arguments or the result
 ├── ResultTooLarge        the answer does not fit the buffer that inspects it
 ├── Overloaded            the gateway cannot record it, so it does not run it
+├── UpstreamBusy          too many calls wait for the upstream, or it fails every one
 ├── UpstreamFailed        the upstream is away, or answered nonsense
 └── UpstreamTimedOut      the upstream did not answer in time
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class Refusal(Exception):
@@ -68,6 +73,24 @@ class HeaderMismatch(Refusal):
     slug, code, status, admin_status = "header_mismatch", -32020, 400, 400
 
 
+class MissingCapability(Refusal):
+    """`required` is what the client would have to declare, as MCP spells it."""
+
+    slug, code, status, admin_status = "missing_capability", -32021, 400, 400
+
+    def __init__(self, reason: str, required: Mapping[str, Any]) -> None:
+        super().__init__(reason)
+        self.required = required
+
+
+class InvalidState(Refusal):
+    slug, code, status, admin_status = "invalid_state", -32602, 400, 400
+
+
+class QuestionExpired(Refusal):
+    slug, code, status, admin_status = "question_expired", -31061, 200, 410
+
+
 class Throttled(Refusal):
     slug, code, status, admin_status = "throttled", -31051, 429, 429
 
@@ -86,6 +109,10 @@ class ResultTooLarge(Refusal):
 
 class Overloaded(Refusal):
     slug, code, status, admin_status = "overloaded", -31053, 503, 503
+
+
+class UpstreamBusy(Refusal):
+    slug, code, status, admin_status = "upstream_busy", -31060, 503, 503
 
 
 class UpstreamFailed(Refusal):
@@ -110,11 +137,15 @@ REFUSALS: tuple[type[Refusal], ...] = (
     UnknownTarget,
     InvalidRequest,
     HeaderMismatch,
+    MissingCapability,
+    InvalidState,
+    QuestionExpired,
     Throttled,
     ApprovalRequired,
     Blocked,
     ResultTooLarge,
     Overloaded,
+    UpstreamBusy,
     UpstreamFailed,
     UpstreamTimedOut,
 )

@@ -1,12 +1,14 @@
 """The protocols that the outside implements. Refer to them through the module: `ports.Guard`."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+from mcp_gateway.core.asking import Offered, Parked, Resumed
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.change import Change, Interest
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.decision import Decision, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
@@ -40,6 +42,49 @@ class Connector(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A connector whose upstream says what it can do. Looked for when its server is taken."""
+
+    @property
+    def offered(self) -> Offered:
+        """NOT_OFFERED until somebody asked it."""
+        ...
+
+
+@runtime_checkable
+class Attending(Protocol):
+    """A connector whose upstream says by itself that something changed."""
+
+    async def attend(
+        self, credential: Credential, interest: Interest, announce: Callable[[Change], None]
+    ) -> None:
+        """Listens until cancelled. Raises as `send`; NotImplementedError when it never will."""
+        ...
+
+
+class Handles(Protocol):
+    """What crosses to a caller and comes back: sealed, and bound to who got it."""
+
+    def open(self, call: Call) -> Resumed:
+        """What the request continues. Raises InvalidState, QuestionExpired."""
+        ...
+
+    def seal(self, call: Call, result: Result) -> Result:
+        """The result with its state and task ids sealed."""
+        ...
+
+
+class Parking(Protocol):
+    """Where upstream requests wait for answers, by the id of the call that asked."""
+
+    def keep(self, call: Call, parked: Parked) -> None: ...
+
+    def take(self, call: Call) -> Parked:
+        """What `call.resumed.park` names, once. Raises QuestionExpired."""
+        ...
 
 
 class Policy(Protocol):

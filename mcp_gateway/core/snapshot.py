@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.credential import NO_GRANT, Grant
 from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
 from mcp_gateway.core.entry import Common
@@ -22,6 +23,9 @@ GATEWAY: Final = "gateway"
 
 Described = tuple[Principal, Target, str, str, str]
 """Principal, target, method, endpoint and client of a call."""
+Listed = tuple[Principal, str, str]
+"""Principal, endpoint and method of a listing."""
+_OWN: Final = frozenset({"catalog", "subscription"})
 _NOBODY: Final = by_side(STANDING | NEVER)
 
 
@@ -30,7 +34,8 @@ class Upstream:
     """A registered server: how to reach it, and what is owed for every call to it.
 
     `guard` is a profile's name; "none" is a profile too, which the stage discharges.
-    `trouble` says in words why its tools are absent, empty while it answers.
+    `trouble` says in words why its tools are absent, empty while it answers. `offered` is what it
+    said of itself.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Upstream:
     guard: str = "standard"
     obligations: frozenset[Obligation] = frozenset()
     trouble: str = ""
+    offered: Offered = NOT_OFFERED
 
     @cached_property
     def owed(self) -> frozenset[Obligation]:
@@ -101,6 +107,8 @@ class Snapshot:
         default_factory=dict, repr=False, compare=False
     )
     """What entries say alike, remembered for as long as the snapshot is in force."""
+    listed: dict[Listed, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Lists as they were rendered, for as long as the snapshot is in force."""
     chain: "Next" = field(default=unanswered, repr=False)
     """The stages, with the limits, guards and secrets of the same configuration."""
 
@@ -115,11 +123,11 @@ class Snapshot:
         return upstream.owed_on[side] if upstream else _NOBODY[side]
 
     def connector(self, target: Target) -> "Connector":
-        """Who answers: listings are the gateway's own, whichever server they are of.
+        """Who answers: listings and listens are the gateway's own, whichever server they are of.
 
         Raises KeyError for a server that is not registered.
         """
-        server = GATEWAY if target.kind == "catalog" else target.server
+        server = GATEWAY if target.kind in _OWN else target.server
         return self.upstreams[server].connector
 
 

@@ -10,9 +10,12 @@ from mcp_gateway.core.entry import UNWRITTEN
 from mcp_gateway.core.errors import (
     HeaderMismatch,
     InsufficientScope,
+    InvalidState,
+    MissingCapability,
     Overloaded,
     Refusal,
     UnknownTarget,
+    UpstreamBusy,
     UpstreamFailed,
     UpstreamTimedOut,
 )
@@ -23,7 +26,14 @@ RECEIPT: Final = "io.github.mcp-gateway/receipt"
 """The key in `_meta` under which an answer carries where it stands in the ledger."""
 
 Pair = tuple[bytes, bytes]
-_PASSING: Final = (UpstreamFailed, UpstreamTimedOut, Overloaded)
+_PASSING: Final = (UpstreamFailed, UpstreamTimedOut, UpstreamBusy, Overloaded)
+_PLAIN: Final = (
+    InsufficientScope,
+    UnknownTarget,
+    HeaderMismatch,
+    MissingCapability,
+    InvalidState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +48,10 @@ class Answer:
 def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: bool) -> Answer:
     """A refused tools/call is a result with `isError`, since `data` is never shown to a model.
 
-    A missing scope, an unknown name and a header that differs keep their status and code for
-    tools/call too.
+    A missing scope or capability, an unknown name, a header that differs and an invalid state keep
+    their status and code for tools/call too.
     """
-    plain = isinstance(refusal, InsufficientScope | UnknownTarget | HeaderMismatch)
+    plain = isinstance(refusal, _PLAIN)
     if call.method == "tools/call" and not plain:
         return Answer(200, (JSON,), _as_result(call, id_, refusal, contact, modern=modern))
     code = refusal.code if modern else legacy.code_to_legacy(call.method, refusal.code)
@@ -99,6 +109,8 @@ def _data(call: Call, refusal: Refusal) -> Mapping[str, Any]:
         data["rule"] = refusal.rule
     if refusal.retry_after:
         data["retryAfter"] = round(refusal.retry_after, 3)
+    if isinstance(refusal, MissingCapability):
+        data["requiredCapabilities"] = refusal.required
     return data
 
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mcp_gateway.core.body import Body
+from mcp_gateway.core.asking import Asked
+from mcp_gateway.core.body import Body, Streaming
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -67,8 +68,14 @@ def canonical(value: Any) -> bytes:
     return _SORTED.encode(value)
 
 
-def body(raw: bytes, *, failed: bool = False) -> Body:
-    return Body(raw, failed=failed, decode=decode)
+def body(
+    raw: bytes,
+    *,
+    failed: bool = False,
+    asked: Asked | None = None,
+    stream: Streaming | None = None,
+) -> Body:
+    return Body(raw, failed=failed, decode=decode, asked=asked, stream=stream)
 
 
 def members(raw: bytes) -> dict[str, msgspec.Raw]:

@@ -12,6 +12,7 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.home import Home
 from mcp_gateway.ledger import files
+from mcp_gateway.parts import Front, close
 from mcp_gateway.services import siblings
 from tests.support import calls
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
@@ -48,7 +49,7 @@ async def test_a_start_that_fails_leaves_nothing_open(
 
     assert ends(home) == ["closed"]
     parts = await app.build(Settings(), home)
-    await app.close(parts)
+    await close(parts)
     assert ends(home) == ["closed", "closed"]
 
 
@@ -57,7 +58,7 @@ async def test_a_certificate_that_cannot_be_shown_is_said_in_words(home: Home) -
     parts = await app.build(validated({"network": {"tls": tls}}), home)
     with pytest.raises(ConfigError, match=r"network\.tls: "):
         app.server_config(parts)
-    await app.close(parts)
+    await close(parts)
 
 
 @pytest.mark.requirement("operations:no-namesakes")
@@ -83,7 +84,7 @@ async def test_rules_are_looked_for_beside_the_configuration(home: Home, tmp_pat
         await app.build(settings, home)
 
     parts = await app.build(settings, home, elsewhere)
-    await app.close(parts)
+    await close(parts)
 
 
 @pytest.mark.requirement("reload:one-world")
@@ -101,46 +102,6 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
     config = '[servers.away]\nconnector = "mcp_http"\nurl = "http://127.0.0.1:9/mcp"\n'
     async with gateway_under_test(tmp_path_factory.mktemp("app"), config) as running:
         yield running
-
-
-async def test_every_trouble_has_a_name_of_its_own(
-    gateway: GatewayUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = gateway.parts
-    calm = set(app.troubles(parts))
-    monkeypatch.setattr(parts, "draining", True)
-    monkeypatch.setattr(parts, "rejected", "bad.csv:1: no")
-    monkeypatch.setattr(parts, "waiting", "gateway.listen")
-    monkeypatch.setattr(parts.log, "trouble", "the disk is full")
-    monkeypatch.setitem(parts.jobs._failing, "checkpoints", "it failed: OSError")
-    found = app.troubles(parts)
-
-    assert calm == {"server away"}
-    assert {name: said for name, said in found.items() if name != "server away"} == {
-        "draining": "the gateway is stopping",
-        "ledger": "the disk is full",
-        "checkpoints": "it failed: OSError",
-        "configuration refused": "bad.csv:1: no",
-        "configuration waiting": "at the next start takes effect: gateway.listen",
-    }
-
-
-async def test_a_ledger_that_does_not_keep_up_is_a_trouble_too(
-    gateway: GatewayUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(type(gateway.parts.log), "healthy", False)
-
-    assert app.troubles(gateway.parts)["ledger"] == "the disk does not keep up"
-
-
-async def test_what_is_measured_is_the_state_of_the_moment(gateway: GatewayUnderTest) -> None:
-    found = {(gauge.name, gauge.server): gauge.value for gauge in app.gauges(gateway.parts)}
-
-    assert found["ready", ""] == 1
-    assert found["server_up", "away"] == 0
-    assert found["generation", ""] >= 1
-    assert found["ledger_entries", ""] >= 1
-    assert (found["draining", ""], found["configuration_refused", ""]) == (0, 0)
 
 
 class Edge:
@@ -169,7 +130,7 @@ class Sent(list[Message]):
 async def cancelled(gateway: GatewayUnderTest, edge: Edge, sent: Sent) -> asyncio.Task[None]:
     """A request that was cancelled while it was being answered."""
     parts = gateway.parts
-    front = app.Front(parts.authenticator, edge, parts.edges.rest, None)  # type: ignore[arg-type]
+    front = Front(parts.authenticator, edge, parts.edges.rest, None)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(parts, "front", front)
         serve = app.application(parts)

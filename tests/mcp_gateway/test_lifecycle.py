@@ -11,6 +11,7 @@ from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.home import Home
 from mcp_gateway.ledger import files, reader
 from mcp_gateway.lifecycle import Configurations
+from mcp_gateway.parts import Parts, close, troubles
 from mcp_gateway.services import sources
 
 ORDERS = {"connector": "openapi", "url": "http://127.0.0.1:9", "document": "builtin:orders"}
@@ -19,7 +20,7 @@ ORDERS = {"connector": "openapi", "url": "http://127.0.0.1:9", "document": "buil
 class Life:
     """A gateway without a server, and what takes its configurations."""
 
-    def __init__(self, parts: app.Parts, path: Path, seen: sources.Contents) -> None:
+    def __init__(self, parts: Parts, path: Path, seen: sources.Contents) -> None:
         self.parts = parts
         self.path = path
         self.renewed = 0
@@ -41,7 +42,7 @@ async def life(tmp_path: Path) -> AsyncIterator[Life]:
     settings, seen = sources.read(home.config)
     parts = await app.build(settings, home)
     yield Life(parts, home.config, seen)
-    await app.close(parts)
+    await close(parts)
 
 
 def full(_: Entry) -> Awaitable[Receipt]:
@@ -58,7 +59,7 @@ async def test_what_cannot_be_recorded_is_not_put_in_force(
 
     assert life.parts.current.of("default") is before
     assert life.parts.snapshots.running == {}
-    assert "the disk is full" in app.troubles(life.parts)["configuration refused"]
+    assert "the disk is full" in troubles(life.parts)["configuration refused"]
     assert "cannot be recorded" in caplog.text
 
 
@@ -68,7 +69,7 @@ async def test_a_refusal_that_cannot_be_recorded_is_said_all_the_same(
     monkeypatch.setattr(life.parts.log, "append", full)
     await life.configurations.take(validated({"servers": {"a": {"connector": "pigeon"}}}))
 
-    assert "no connector 'pigeon'" in app.troubles(life.parts)["configuration refused"]
+    assert "no connector 'pigeon'" in troubles(life.parts)["configuration refused"]
     assert "the refusal cannot be recorded" in caplog.text
 
 

@@ -9,6 +9,7 @@ import pytest
 from mcp_gateway import app
 from mcp_gateway.config import ConfigError, validated
 from mcp_gateway.home import Home
+from mcp_gateway.parts import Parts, close
 from mcp_gateway.serving import Server
 from tests.support.certificates import Authority
 from tests.support.gateway import free_port
@@ -19,7 +20,7 @@ BOUND = 5.0
 class Running:
     """A server in this process; signals are given to it by hand."""
 
-    def __init__(self, parts: app.Parts) -> None:
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.listening = asyncio.Event()
         self.server = Server(parts, self._listens)
@@ -43,7 +44,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     settings = validated({"gateway": {"listen": listen, "notice": 0.3, "drain": 1.2}})
     parts = await app.build(settings, home)
     yield Running(parts)
-    await app.close(parts)
+    await close(parts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
@@ -131,4 +132,4 @@ async def test_a_certificate_without_its_file_is_refused_and_the_live_one_stays(
     Path(pair.certificate).unlink()
     with pytest.raises(ConfigError, match=r"network\.tls: .*127\.0\.0\.1\.pem"):
         running.server.renew_certificate()
-    await app.close(parts)
+    await close(parts)

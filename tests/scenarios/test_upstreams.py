@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_gateway import app
 from mcp_gateway.config import load
 from mcp_gateway.home import Home
+from mcp_gateway.parts import Parts, close
 from tests.connectors.http import Asked, error, raw_upstream, result
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
 from tests.support.tcp import Server, answering, plain, tcp_server
@@ -151,9 +152,7 @@ async def test_an_upstream_that_refuses_the_old_and_the_new_credential_is_shown_
 
 
 @asynccontextmanager
-async def _served(
-    folder: Path, listen: str, url: str, private: list[str]
-) -> AsyncIterator[app.Parts]:
+async def _served(folder: Path, listen: str, url: str, private: list[str]) -> AsyncIterator[Parts]:
     """The gateway but for its own socket, with one upstream."""
     home = Home(folder)
     home.prepare()
@@ -167,7 +166,7 @@ async def _served(
         await until(lambda: parts.snapshots.running["up"].trouble != "it has not answered yet")
         yield parts
     finally:
-        await app.close(parts)
+        await close(parts)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])

@@ -20,6 +20,7 @@ from mcp_gateway.config import Settings, load
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.home import Home
 from mcp_gateway.ledger import reader
+from mcp_gateway.parts import Parts, close
 from mcp_gateway.store.keys import LOCAL, Keys
 
 TENANT = "default"
@@ -48,7 +49,7 @@ EXAMPLE = Path(__file__).parent / "example_server.py"
 class GatewayUnderTest:
     """A running gateway; `keys` holds the text of the key of each subject."""
 
-    parts: app.Parts
+    parts: Parts
     url: str
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -117,7 +118,7 @@ async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[Gateway
     finally:
         server.should_exit = True
         await serving
-        await app.close(parts)
+        await close(parts)
 
 
 class Quiet(uvicorn.Server):

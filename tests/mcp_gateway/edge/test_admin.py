@@ -13,6 +13,7 @@ from mcp_gateway.core.errors import (
     REFUSALS,
     Forbidden,
     InsufficientScope,
+    MissingCapability,
     Overloaded,
     Refusal,
     Throttled,
@@ -195,7 +196,9 @@ async def test_a_body_that_stops_half_way_is_no_body() -> None:
 
 
 @pytest.mark.requirement("admin:refusals")
-@pytest.mark.parametrize("kind", [kind for kind in REFUSALS if kind is not InsufficientScope])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in REFUSALS if kind not in (InsufficientScope, MissingCapability)]
+)
 async def test_a_refusal_has_its_status_and_its_words(kind: type[Refusal]) -> None:
     admin = Admin()
     admin.refusal = kind("it is so")

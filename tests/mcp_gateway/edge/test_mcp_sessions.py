@@ -10,7 +10,7 @@ from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Keyring
-from mcp_gateway.edge.mcp import CANCELLED
+from mcp_gateway.edge.request import CANCELLED
 from mcp_gateway.store.keys import digest_of
 from mcp_gateway.wire import legacy
 from tests.support.asgi import Answered, Exchange

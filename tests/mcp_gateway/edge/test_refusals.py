@@ -13,10 +13,13 @@ from mcp_gateway.core.errors import (
     Forbidden,
     HeaderMismatch,
     InsufficientScope,
+    InvalidState,
+    MissingCapability,
     Overloaded,
     Refusal,
     Throttled,
     UnknownTarget,
+    UpstreamBusy,
     UpstreamFailed,
     UpstreamTimedOut,
 )
@@ -24,14 +27,17 @@ from mcp_gateway.edge.refusals import RECEIPT, Answer, refused, retry_after, wit
 from tests.support.calls import call
 
 CONTACT = "ops@example.com"
-PLAIN = (InsufficientScope, UnknownTarget, HeaderMismatch)
-NAMED_BY_MCP = (-32602, -32020)
+PLAIN = (InsufficientScope, UnknownTarget, HeaderMismatch, MissingCapability, InvalidState)
+NAMED_BY_MCP = (-32602, -32020, -32021)
 
 
 def _made(kind: type[Refusal], **changes: Any) -> Refusal:
     if kind is InsufficientScope:
         return InsufficientScope({"b"}, {"a", "b"})
-    made = kind("it is so")
+    if kind is MissingCapability:
+        made: Refusal = MissingCapability("it is so", {"elicitation": {}})
+    else:
+        made = kind("it is so")
     for name, value in changes.items():
         setattr(made, name, value)
     return made
@@ -124,7 +130,7 @@ def test_who_waits_as_long_as_is_said_gets_in(wait: float, seconds: int) -> None
 
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_only_a_refusal_that_will_be_the_same_says_not_to_retry(kind: type[Refusal]) -> None:
-    passing = kind in (UpstreamFailed, UpstreamTimedOut, Overloaded)
+    passing = kind in (UpstreamFailed, UpstreamTimedOut, UpstreamBusy, Overloaded)
 
     said = words(call(), _made(kind), CONTACT)
 
@@ -133,7 +139,7 @@ def test_only_a_refusal_that_will_be_the_same_says_not_to_retry(kind: type[Refus
     assert "taken effect" not in said
 
 
-@pytest.mark.parametrize("kind", [UpstreamFailed, UpstreamTimedOut, Overloaded])
+@pytest.mark.parametrize("kind", [UpstreamFailed, UpstreamTimedOut, UpstreamBusy, Overloaded])
 def test_what_may_have_been_done_before_it_failed_says_so(kind: type[Refusal]) -> None:
     made = call()
     made.attempts = 1
@@ -141,6 +147,17 @@ def test_what_may_have_been_done_before_it_failed_says_so(kind: type[Refusal]) -
     assert "It may have taken effect: look before you call again." in words(
         made, _made(kind), CONTACT
     )
+
+
+def test_a_missing_capability_is_named_as_the_client_would_declare_it() -> None:
+    refusal = MissingCapability("it asks you", {"elicitation": {"form": {}}})
+
+    answer = refused(call(), b"1", refusal, CONTACT, modern=True)
+
+    assert answer.status == 400
+    error = _message(answer)["error"]
+    assert error["code"] == -32021
+    assert error["data"]["requiredCapabilities"] == {"elicitation": {"form": {}}}
 
 
 def test_what_does_not_help_has_no_header() -> None:

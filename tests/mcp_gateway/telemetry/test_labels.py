@@ -1,4 +1,4 @@
-from mcp_gateway.edge.mcp import CALLED
+from mcp_gateway.edge.request import CALLED
 from mcp_gateway.telemetry.labels import METHODS
 
 

@@ -1,0 +1,100 @@
+"""Asking: what an upstream wants to know before it answers, and what an answer continues."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from mcp_gateway.core.body import Result
+    from mcp_gateway.core.call import Call
+
+QUESTIONS: Final[Mapping[str, str]] = {
+    "elicitation/create": "elicitation",
+    "sampling/createMessage": "sampling",
+    "roots/list": "roots",
+}
+"""The methods by which an upstream asks, and the capability of a client that can answer."""
+ASKING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
+"""The methods whose result may ask (2026-07-28, patterns/mrtr)."""
+
+
+class Parked(Protocol):
+    """An upstream's request that stays open until what it asked is answered."""
+
+    async def resume(self, call: "Call") -> "Result":
+        """Answers with the `inputResponses` of `call.outgoing` and reads on, once.
+
+        Raises as `ports.Connector.send` does. Cancelling it cancels the upstream's request.
+        """
+        ...
+
+    async def abandon(self) -> None:
+        """Cancels the upstream's request. May be called again, and after `resume`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One entry of `inputRequests`. `params` is raw JSON."""
+
+    method: str
+    params: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a result with `input_required` asks, by key.
+
+    `state` is the upstream's own `requestState`; `parked` is what waits for the answers, None
+    where the upstream forgot the call.
+    """
+
+    questions: Mapping[str, Question]
+    state: str = ""
+    parked: Parked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What a request continues, from a handle that this gateway sealed and that is this caller's.
+
+    `parent` is the call that asked, `park` the call whose upstream waits (empty when none does),
+    `state` and `task` are the upstream's own; `server` and `tool` say whose they are.
+    """
+
+    parent: str = ""
+    park: str = ""
+    state: str = ""
+    task: str = ""
+    server: str = ""
+    tool: str = ""
+
+
+AFRESH: Final = Resumed()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a client of the initialize era said once, for every request of its session.
+
+    `capabilities` is the raw object; `level` the one of `logging/setLevel`, empty for none.
+    """
+
+    capabilities: bytes = b"{}"
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What an upstream said of itself in `server/discover` or `initialize`: a claim.
+
+    `capabilities` maps names to raw JSON. Empty for what was never asked, as for connectors that
+    are no MCP.
+    """
+
+    era: str = ""
+    capabilities: Mapping[str, bytes] | None = None
+    instructions: str = ""
+
+
+NOT_OFFERED: Final = Offered()
