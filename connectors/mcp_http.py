@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors import answers, asked_back, discovery, eras, progress, requests
+from connectors import answers, asked, asked_back, discovery, eras, progress, requests
 from connectors.application import Application, Program
 from connectors.failures import requested, told
 from connectors.services import Services
@@ -131,9 +131,11 @@ class McpHttp:
 
     def _result(self, method: str, era: str, answer: jsonrpc.Message) -> Result:
         raw, failed = requests.answered(answer, self._name)
-        if era == "legacy" and not failed:
-            raw = legacy.result_to_modern(method, raw)
-        return jsonrpc.body(raw, failed=failed)
+        if failed:
+            return jsonrpc.body(raw, failed=True)
+        if era == "legacy":
+            return jsonrpc.body(legacy.result_to_modern(method, raw))
+        return jsonrpc.body(raw, asked=asked.of(self._name, method, raw))
 
     async def _post(
         self,

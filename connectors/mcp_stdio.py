@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors import discovery, requests
+from connectors import asked, discovery, requests
 from connectors.child import Child, Command
 from connectors.pipe import Pipe
 from connectors.restarts import Restarts
@@ -74,9 +74,11 @@ class McpStdio:
         params = requests.modern_params(call) if pipe.modern else requests.legacy_params(call)
         answer = await pipe.ask(call.method, params, self._config.timeout, call.notify)
         payload, failed = requests.answered(answer, self._name)
-        if not failed and not pipe.modern:
-            payload = legacy.result_to_modern(call.method, payload)
-        return jsonrpc.body(payload, failed=failed)
+        if failed:
+            return jsonrpc.body(payload, failed=True)
+        if not pipe.modern:
+            return jsonrpc.body(legacy.result_to_modern(call.method, payload))
+        return jsonrpc.body(payload, asked=asked.of(self._name, call.method, payload))
 
     async def aclose(self) -> None:
         """Ends the child, for good."""

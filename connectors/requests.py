@@ -1,10 +1,12 @@
 """What leaves for an MCP upstream: the caller's parameters under the upstream's own names."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from mcp_gateway.core.asking import AFRESH
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.wire import jsonrpc, modern, trace
@@ -15,6 +17,10 @@ RELAYED_EXTENSIONS: Final = ("io.modelcontextprotocol/ui",)
 _CLIENT: Final = msgspec.Raw(CLIENT)
 _REVISION: Final = msgspec.Raw(jsonrpc.encode(modern.REVISION))
 _NO_CAPABILITIES: Final = msgspec.Raw(b"{}")
+_ANSWERING: Final = ("elicitation", "sampling")
+"""Capabilities to answer questions, passed on as they were declared."""
+_LARGEST: Final = 4096
+"""Bytes of declared capabilities: more than any client has to say."""
 _MODERN_ONLY: Final = frozenset(
     {modern.META_VERSION, modern.META_CAPABILITIES, modern.META_CLIENT, modern.META_LOG_LEVEL}
 )
@@ -24,12 +30,14 @@ def modern_params(call: Call) -> bytes:
     """What leaves for a 2026-07-28 upstream: its own name, and what each request must say.
 
     Everything else is `call.outgoing`, member by member. Of the caller's capabilities only those
-    are declared that the gateway relays.
+    are declared that the gateway relays. A state goes back as the upstream gave it.
     """
     found = _renamed(call)
+    if call.resumed is not AFRESH:
+        _restore(found, call.resumed.state)
     meta = _meta(found)
     meta[modern.META_VERSION] = _REVISION
-    meta[modern.META_CAPABILITIES] = _capabilities(meta.get(modern.META_CAPABILITIES))
+    meta[modern.META_CAPABILITIES] = _declared(call, meta)
     meta[modern.META_CLIENT] = _CLIENT
     if call.trace:
         meta["traceparent"] = _traced(call)
@@ -43,7 +51,8 @@ def legacy_params(call: Call) -> bytes:
     meta = {name: value for name, value in _meta(found).items() if name not in _MODERN_ONLY}
     if call.trace:
         meta["traceparent"] = _traced(call)
-    found.pop("_meta", None)
+    for name in ("_meta", "inputResponses", "requestState"):
+        found.pop(name, None)
     if meta:
         found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
     return jsonrpc.encode(found)
@@ -92,18 +101,46 @@ def _traced(call: Call) -> msgspec.Raw:
     return msgspec.Raw(jsonrpc.encode(trace.child(call.trace, trace.span_of(call.id))))
 
 
-def _capabilities(declared: msgspec.Raw | None) -> msgspec.Raw:
-    raw = b"" if declared is None else bytes(declared)
-    if b"extensions" not in raw and b"\\" not in raw:
+def _restore(found: dict[str, msgspec.Raw], state: str) -> None:
+    """The state inside the caller's; nothing where the upstream gave none."""
+    found.pop("requestState", None)
+    if state:
+        found["requestState"] = msgspec.Raw(jsonrpc.encode(state))
+
+
+def _declared(call: Call, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
+    """What the caller can answer: said in each request, or once for its session."""
+    if call.declared is not None:
+        return _relayed(call.declared.capabilities)
+    raw = meta.get(modern.META_CAPABILITIES)
+    return _NO_CAPABILITIES if raw is None else _relayed(bytes(raw))
+
+
+def _relayed(raw: bytes) -> msgspec.Raw:
+    """Of declared capabilities those that are relayed; none where they cannot be read."""
+    if raw == b"{}" or len(raw) > _LARGEST:
         return _NO_CAPABILITIES
+    return _read(raw)
+
+
+@lru_cache(maxsize=256)
+def _read(raw: bytes) -> msgspec.Raw:
     try:
-        extensions = jsonrpc.members(bytes(jsonrpc.members(raw)["extensions"]))
-    except (KeyError, ValueError):
+        said = jsonrpc.members(raw)
+        relayed = {name: said[name] for name in _ANSWERING if _is_object(said.get(name))}
+        if _is_object(said.get("roots")):
+            relayed["roots"] = _NO_CAPABILITIES  # that they change is not passed on
+        extensions = jsonrpc.members(bytes(said.get("extensions", b"{}")))
+    except ValueError:
         return _NO_CAPABILITIES
-    relayed = {name: extensions[name] for name in RELAYED_EXTENSIONS if name in extensions}
-    if not relayed:
-        return _NO_CAPABILITIES
-    return msgspec.Raw(jsonrpc.encode({"extensions": relayed}))
+    kept = {name: extensions[name] for name in RELAYED_EXTENSIONS if name in extensions}
+    if kept:
+        relayed["extensions"] = msgspec.Raw(jsonrpc.encode(kept))
+    return msgspec.Raw(jsonrpc.encode(relayed))
+
+
+def _is_object(raw: msgspec.Raw | None) -> bool:
+    return raw is not None and bytes(raw)[:1] == b"{"
 
 
 def answered(message: jsonrpc.Message, server: str) -> tuple[bytes, bool]:

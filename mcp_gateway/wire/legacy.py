@@ -26,10 +26,13 @@ def initialize_params(client: bytes, revision: str = LATEST) -> bytes:
 
 
 def result_to_modern(method: str, raw: bytes) -> bytes:
-    """A legacy upstream's result in the core's dialect: nothing is taken out of it."""
+    """A legacy upstream's result in the core's dialect: nothing is taken out of it.
+
+    It is whole, whatever it says: before 2026-07-28 no result asked anything.
+    """
     found = jsonrpc.members(raw)
     changes: dict[str, bytes | None] = {}
-    if "resultType" not in found:
+    if bytes(found.get("resultType", b"")) != b'"complete"':
         changes["resultType"] = b'"complete"'
     if method in CACHEABLE:
         if "ttlMs" not in found:

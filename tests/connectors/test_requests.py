@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from connectors import requests
+from mcp_gateway.core.asking import Declared, Resumed
 from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc, modern
@@ -62,7 +63,10 @@ EXTENSION = requests.RELAYED_EXTENSIONS[0]
     ("declared", "relayed"),
     [
         ({}, {}),
-        ({"sampling": {}, "elicitation": {}}, {}),
+        ({"sampling": {"tools": {}}, "elicitation": {"url": {}}}, ...),
+        ({"roots": {"listChanged": True}}, {"roots": {}}),
+        ({"sampling": 7, "roots": None, "elicitation": [], "completions": {}}, {}),
+        ({"sampling": {"x": "x" * 5000}}, {}),
         ({"extensions": {EXTENSION: {"a": 1}, "x/y": {}}}, {"extensions": {EXTENSION: {"a": 1}}}),
         ({"extensions": {"x/y": {}}}, {}),
         ({"extensions": 7}, {}),
@@ -76,10 +80,31 @@ def test_of_the_callers_capabilities_those_are_declared_that_are_relayed(
 
     sent = jsonrpc.decode(requests.modern_params(made({"name": "x", "_meta": meta})))["_meta"]
 
-    assert sent[modern.META_CAPABILITIES] == relayed
+    assert sent[modern.META_CAPABILITIES] == (declared if relayed is ... else relayed)
     assert sent[modern.META_VERSION] == modern.REVISION
     assert sent[modern.META_CLIENT] == jsonrpc.decode(requests.CLIENT)
     assert sent["a/b"] == 1
+
+
+def test_what_a_session_declared_once_is_declared_in_each_request() -> None:
+    asked = made({"name": "x", "_meta": {modern.META_CAPABILITIES: {"sampling": {}}}})
+    asked.declared = Declared(b'{"elicitation":{},"roots":{"listChanged":true}}')
+
+    sent = jsonrpc.decode(requests.modern_params(asked))["_meta"]
+
+    assert sent[modern.META_CAPABILITIES] == {"elicitation": {}, "roots": {}}
+
+
+@pytest.mark.parametrize("state", ["of the upstream's", ""])
+def test_a_state_goes_back_as_the_upstream_gave_it(state: str) -> None:
+    asked = made({"name": "x", "inputResponses": {"a": {}}, "requestState": "sealed"})
+    asked.resumed = Resumed(parent="c-0", state=state)
+
+    sent = jsonrpc.decode(requests.modern_params(asked))
+
+    assert sent["inputResponses"] == {"a": {}}
+    assert sent.get("requestState", "") == state
+    assert "requestState" not in jsonrpc.decode(requests.legacy_params(asked))
 
 
 def test_without_any_meta_of_the_callers_a_modern_request_has_what_it_needs() -> None:

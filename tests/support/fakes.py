@@ -3,17 +3,19 @@
 # ruff: noqa: ARG002  # a fake keeps the signature of its port
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from mcp_gateway.core import ports
+from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked, Question, Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import Decision, Effect, Obligation, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
-from mcp_gateway.core.errors import Overloaded, Refusal, Throttled
+from mcp_gateway.core.errors import InvalidState, Overloaded, QuestionExpired, Refusal, Throttled
 from mcp_gateway.core.target import Definition, Target
 
 ALLOWED = Decision(Effect.ALLOW, rule="all", reason="everything is allowed", named=True)
@@ -84,6 +86,7 @@ class FakeConnector:
     received: list[bytes] = field(default_factory=list)
     shown: list[Credential] = field(default_factory=list)
     closed: bool = False
+    offered: Offered = NOT_OFFERED
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:
         return ()
@@ -103,6 +106,75 @@ class FakeConnector:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+WHO = Question("elicitation/create", b'{"message":"Who are you?","mode":"form"}')
+ASKING = (
+    b'{"resultType":"input_required","inputRequests":{"who":{"method":"elicitation/create",'
+    b'"params":{"message":"Who are you?","mode":"form"}}}}'
+)
+
+
+def asking(parked: Parked | None = None, *, raw: bytes = ASKING, **questions: Question) -> Result:
+    """A result that asks: who the caller is, unless other questions are given."""
+    return Body(raw, asked=Asked(questions or {"who": WHO}, parked=parked))
+
+
+@dataclass
+class FakeParked:
+    """Answers with `answer` when it is resumed; counts how often it was abandoned."""
+
+    answer: Result = field(default_factory=lambda: Body(b'{"content":[]}'))
+    refusal: BaseException | None = None
+    hangs: bool = False
+    resumed: list[bytes] = field(default_factory=list)
+    abandoned: int = 0
+
+    async def resume(self, call: Call) -> Result:
+        self.resumed.append(call.outgoing.raw)
+        if self.refusal is not None:
+            raise self.refusal
+        if self.hangs:
+            await asyncio.Event().wait()
+        return self.answer
+
+    async def abandon(self) -> None:
+        await asyncio.sleep(0)
+        self.abandoned += 1
+
+
+@dataclass
+class FakeHandles:
+    """Seals by writing `sealed:` before a state, and opens what begins so."""
+
+    resumed: Resumed = field(default_factory=lambda: Resumed(parent="c-0"))
+    sealed: list[str] = field(default_factory=list)
+
+    def open(self, call: Call) -> Resumed:
+        given = str(call.params.view().get("requestState"))
+        if not given.startswith("sealed:"):
+            raise InvalidState("the state is not one that you were given for this request")
+        return self.resumed
+
+    def seal(self, call: Call, result: Result) -> Result:
+        self.sealed.append(call.id)
+        view = {**result.view(), "requestState": f"sealed:{call.id}"}
+        return Body(json.dumps(view).encode(), asked=result.asked)
+
+
+@dataclass
+class FakeParking:
+    """Keeps what is parked, by the id of its call."""
+
+    kept: dict[str, Parked] = field(default_factory=dict)
+
+    def keep(self, call: Call, parked: Parked) -> None:
+        self.kept[call.id] = parked
+
+    def take(self, call: Call) -> Parked:
+        if call.resumed.park not in self.kept:
+            raise QuestionExpired("the question has expired: call again")
+        return self.kept.pop(call.resumed.park)
 
 
 @dataclass

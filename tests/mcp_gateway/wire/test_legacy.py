@@ -62,10 +62,18 @@ def test_a_cacheable_result_of_an_older_server_is_private_and_stale_at_once(meth
 
 
 def test_what_a_server_says_itself_stays_as_it_said_it() -> None:
-    raw = b'{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}'
+    raw = b'{"resultType":"complete","ttlMs":5,"cacheScope":"public"}'
 
     assert legacy.result_to_modern("tools/list", raw) == raw
-    assert legacy.result_to_modern("tools/call", b'{"resultType":"x"}') == b'{"resultType":"x"}'
+
+
+@pytest.mark.parametrize("said", ["input_required", "task", "x", None, 7])
+def test_a_result_of_an_older_server_asks_nothing_whatever_it_says(said: Any) -> None:
+    raw = json.dumps({"resultType": said, "content": []}).encode()
+
+    made = json.loads(legacy.result_to_modern("tools/call", raw))
+
+    assert made == {"resultType": "complete", "content": []}
 
 
 def test_a_result_that_is_no_object_is_refused() -> None:
