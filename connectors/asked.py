@@ -5,12 +5,11 @@ from typing import Final
 
 import msgspec
 
-from mcp_gateway.core.asking import ASKING, QUESTIONS, Asked, Question
+from mcp_gateway.core.asking import ASKING, QUESTIONS, TASKS, Asked, Question
 from mcp_gateway.core.errors import UpstreamFailed
 
 MOST: Final = 32
 """Questions in one result."""
-TASKS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 
 _WHOLE: Final = "complete"
 _ASKING: Final = "input_required"

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from mcp_gateway.edge import asgi, http1
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.edge.mcp import McpEndpoint
+from mcp_gateway.edge.mcp import Kept, McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
@@ -38,10 +38,12 @@ from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose
 from mcp_gateway.services import own, siblings
 from mcp_gateway.services.compiled import Compiled
+from mcp_gateway.services.handles import Handles
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import OPERATIONS, Operations
+from mcp_gateway.services.parking import Parking
 from mcp_gateway.services.review import Review
 from mcp_gateway.services.snapshots import Chain, Prepared, Snapshots
 from mcp_gateway.stages.approve import Approve
@@ -64,26 +66,47 @@ FOLLOWED: Final = "the keys of the issuer"
 """The job that fetches them."""
 
 
-def chain(  # the ports of the stages
-    ledger: ports.Ledger,
-    observers: list[ports.Observer],
-    limiter: ports.Limiter,
-    profiles: Mapping[str, Profile],
-    broker: ports.Broker,
-) -> Next:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the stages reach the outside through."""
+
+    ledger: ports.Ledger
+    parking: ports.Parking
+    handles: ports.Handles
+    observers: list[ports.Observer]
+    limiter: ports.Limiter
+    profiles: Mapping[str, Profile]
+    broker: ports.Broker
+
+
+def chain(through: Ports) -> Next:
     """The stages, in the one order in which every call passes them."""
     return compose(
         [
-            Record(ledger, observers),
-            Resolve(),
+            Record(through.ledger, through.parking, through.observers),
+            Resolve(through.handles),
             Authorize(),
-            Limit(limiter),
-            Guard(profiles),
+            Limit(through.limiter),
+            Guard(through.profiles),
             Approve(),
-            Exchange(broker),
-            Forward(ledger),
+            Exchange(through.broker),
+            Forward(through.ledger, through.parking),
         ]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """The chain of each configuration, on what none of them replaces."""
+
+    ledger: ports.Ledger
+    parking: ports.Parking
+    handles: ports.Handles
+    observers: list[ports.Observer]
+
+    def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Next:
+        kept = (self.ledger, self.parking, self.handles, self.observers)
+        return chain(Ports(*kept, limiter, compiled.guards, Broker(_secrets(settings))))
 
 
 def answer(call: Call) -> Awaitable[Result]:
@@ -123,14 +146,16 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     current, metrics = Current(), Metrics()
     keyring = KeyringService(current, database, Keys(database))
     observers = _observers(settings, metrics, stack)
-    chain_of = partial(_chain, ledger, observers)
+    handles = Handles(home.state_secret(), lambda: parts.settings.sessions.question)
+    parking = Parking(ledger, lambda: parts.settings.sessions.question)
+    chain_of = _Chains(ledger, parking, handles, observers)
     services = Services(http, ledger, home.folder)
     snapshots = _snapshots(home, database, keyring, current, services, chain_of)
     observers.append(snapshots)
     stack.push_async_callback(snapshots.aclose)
-    parts = Parts(
-        settings, home, base, current, ledger, database, snapshots, keyring, http, metrics, stack
-    )
+    stack.push_async_callback(parking.aclose)  # while its upstreams can still be told
+    opened = (current, ledger, database, snapshots, keyring, http, metrics, parking)
+    parts = Parts(settings, home, base, *opened, stack)
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts
@@ -230,7 +255,7 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
         answer,
         origins,
         gateway.contact,
-        parts.sessions,
+        Kept(parts.sessions, parts.parking),
         traced=bool(settings.telemetry.otlp_endpoint),
     )
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
@@ -261,19 +286,13 @@ def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
     return parts.issuer.expecting(identity, settings.gateway.tenant)
 
 
-def _chain(
-    ledger: ports.Ledger,
-    observers: list[ports.Observer],
-    settings: Settings,
-    compiled: Compiled,
-    limiter: ports.Limiter,
-) -> Next:
-    secrets = {
+def _secrets(settings: Settings) -> Mapping[str, Callable[[], str]]:
+    """How the static credential of each server that has one is read."""
+    return {
         name: server.grant.secret.read
         for name, server in settings.servers.items()
         if server.grant.secret
     }
-    return chain(ledger, observers, limiter, compiled.guards, Broker(secrets))
 
 
 def _client(settings: Settings) -> HttpClient:

@@ -24,8 +24,9 @@ from mcp_gateway.config import ConfigError
 BUILT_IN: Final = Path(__file__).parent / "builtin"
 CONFIG: Final = "gateway.toml"
 SECRET: Final = 32
-"""Bytes of the commitment secret."""
+"""Bytes of a secret."""
 RESTORE: Final = "restore it from a backup"
+RESTORE_OR_REMOVE: Final = f"{RESTORE}, or remove it: then open questions and tasks are lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +78,29 @@ class Home:
 
     def commitment_secret(self) -> bytes:
         """The secret under which arguments and results are committed to."""
-        path = self.folder / "commitments.key"
-        _write_new(path, secrets.token_hex(SECRET).encode())
-        try:
-            secret = bytes.fromhex(path.read_bytes().decode("ascii").strip())
-        except ValueError:
-            secret = b""
-        if len(secret) != SECRET:
-            raise ConfigError(f"{path} is no secret of {SECRET} bytes in hexadecimal: {RESTORE}")
-        return secret
+        return _secret(self.folder / "commitments.key", RESTORE)
+
+    def state_secret(self) -> bytes:
+        """The secret that seals what callers bring back. Losing it expires open questions."""
+        return _secret(self.folder / "state.key", RESTORE_OR_REMOVE)
 
     def installation(self) -> str:
         """A name for this installation's logs, made once."""
         path = self.folder / "installation"
         _write_new(path, f"mcp-gateway.local/{secrets.token_hex(4)}".encode())
         return path.read_text("ascii").strip()
+
+
+def _secret(path: Path, advice: str) -> bytes:
+    """Made once. Raises ConfigError for a file that holds something else."""
+    _write_new(path, secrets.token_hex(SECRET).encode())
+    try:
+        secret = bytes.fromhex(path.read_bytes().decode("ascii").strip())
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET:
+        raise ConfigError(f"{path} is no secret of {SECRET} bytes in hexadecimal: {advice}")
+    return secret
 
 
 def _write_new(path: Path, content: bytes) -> None:

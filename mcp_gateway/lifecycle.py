@@ -25,6 +25,7 @@ LONGEST_REASON: Final = 2000
 def begin(parts: Parts) -> None:
     """Starts what goes on beside the calls, until the gateway is closed."""
     parts.jobs.start("revocations", parts.keyring.follow)
+    parts.jobs.start("questions", parts.parking.expire)
     parts.jobs.start("checkpoints", lambda: _checkpoints(parts))
     parts.jobs.start("failed authentication", lambda: _failures(parts))
 

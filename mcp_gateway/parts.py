@@ -19,6 +19,7 @@ from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.parking import Parking
 from mcp_gateway.services.snapshots import Snapshots
 from mcp_gateway.store.database import Database
 from mcp_gateway.telemetry.metrics import Gauge, Metrics
@@ -49,6 +50,7 @@ class Parts:
     keyring: KeyringService
     http: HttpClient
     metrics: Metrics
+    parking: Parking
     closing: AsyncExitStack
     jobs: Jobs = field(default_factory=Jobs)
     sessions: Sessions = field(default_factory=Sessions)

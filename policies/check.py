@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
+from mcp_gateway.core.asking import QUESTIONS
 from policies import overlap, roles
 from policies.rule import ANY, Rule, Rules
 
 METHODS: Final = frozenset(
     {
+        *QUESTIONS,
         "completion/complete",
         "operations/call",
         "prompts/get",

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
+from mcp_gateway.core.asking import QUESTIONS
 from mcp_gateway.core.decision import Effect, Obligation
 from mcp_gateway.core.patterns import Pattern, compiled
 from mcp_gateway.core.target import Target
 
 ANY: Final = "*"
 ROLE: Final = "role:"
+_BESIDE: Final = frozenset({"catalog", "subscription"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,14 @@ class Rule:
         return self.action in (ANY, action) and self.pattern.covers(target)
 
     def reveals(self, server: str) -> bool:
-        """Whether it lets its subject know that the server exists."""
+        """Whether it lets its subject know that the server exists.
+
+        Who may be asked, list or listen may do so wherever they may do something else.
+        """
+        if not self.grants or self.action in QUESTIONS:
+            return False
         pattern = self.pattern
-        return self.grants and bool(pattern.kinds - {"catalog"}) and pattern.on(server)
+        return bool(pattern.kinds - _BESIDE) and pattern.on(server)
 
 
 @dataclass(frozen=True, slots=True)

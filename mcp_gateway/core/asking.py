@@ -1,8 +1,12 @@
 """Asking: what an upstream wants to know before it answers, and what an answer continues."""
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from mcp_gateway.core.body import Result
@@ -16,6 +20,8 @@ QUESTIONS: Final[Mapping[str, str]] = {
 """The methods by which an upstream asks, and the capability of a client that can answer."""
 ASKING: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """The methods whose result may ask (2026-07-28, patterns/mrtr)."""
+TASKS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
+"""The methods that name a task, which an upstream began before."""
 
 
 class Parked(Protocol):
@@ -31,6 +37,19 @@ class Parked(Protocol):
     async def abandon(self) -> None:
         """Cancels the upstream's request. May be called again, and after `resume`."""
         ...
+
+
+async def given_up(parked: Parked, bound: float) -> None:
+    """Abandons it: shielded, since the task may be being cancelled, and for `bound` seconds."""
+    leaving = asyncio.ensure_future(parked.abandon())
+    leaving.add_done_callback(_looked_at)
+    await asyncio.wait({leaving}, timeout=bound)
+
+
+def _looked_at(leaving: asyncio.Future[None]) -> None:
+    """How it ended is nobody's concern but the operator's."""
+    if not leaving.cancelled() and (error := leaving.exception()):
+        log.warning("an upstream could not be told that nobody answers it: %r", error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +78,8 @@ class Resumed:
     """What a request continues, from a handle that this gateway sealed and that is this caller's.
 
     `parent` is the call that asked, `park` the call whose upstream waits (empty when none does),
-    `state` and `task` are the upstream's own; `server` and `tool` say whose they are.
+    `state` and `task` are the upstream's own; `server` and `tool` say whose they are. `round`
+    counts the answers since the first call, and `free` says that this one is charged nothing.
     """
 
     parent: str = ""
@@ -68,6 +88,8 @@ class Resumed:
     task: str = ""
     server: str = ""
     tool: str = ""
+    round: int = 0
+    free: bool = False
 
 
 AFRESH: Final = Resumed()

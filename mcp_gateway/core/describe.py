@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
+from mcp_gateway.core.asking import AFRESH
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import UnknownTarget
@@ -94,9 +95,17 @@ def own(call: Call) -> dict[str, Any]:
         body["trace"] = call.trace
     if call.parent:
         body["parent"] = call.parent
+    if call.resumed is not AFRESH:
+        body |= _continued(call)
     if call.credential.reference:
         body["credential"] = call.credential.reference
     return body
+
+
+def _continued(call: Call) -> dict[str, str]:
+    """The call whose question this one answers, and the one whose upstream waits."""
+    found = {"parent": call.resumed.parent, "park": call.resumed.park}
+    return {name: value for name, value in found.items() if value}
 
 
 def clear(call: Call) -> dict[str, Any]:

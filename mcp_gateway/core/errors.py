@@ -84,11 +84,21 @@ class MissingCapability(Refusal):
 
 
 class InvalidState(Refusal):
+    """One wording for each reason: which it was helps only who tries handles out."""
+
     slug, code, status, admin_status = "invalid_state", -32602, 400, 400
+
+    def __init__(
+        self, reason: str = "the state or task is not one that you were given for this request"
+    ) -> None:
+        super().__init__(reason)
 
 
 class QuestionExpired(Refusal):
     slug, code, status, admin_status = "question_expired", -31061, 200, 410
+
+    def __init__(self, reason: str = "the question has expired: call again") -> None:
+        super().__init__(reason)
 
 
 class Throttled(Refusal):

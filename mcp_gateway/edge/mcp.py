@@ -2,10 +2,12 @@
 
 import logging
 import re
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
+from mcp_gateway.core.asking import QUESTIONS
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import InsufficientScope, Refusal
+from mcp_gateway.core.errors import InsufficientScope, MissingCapability, Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
@@ -18,6 +20,7 @@ from mcp_gateway.edge.refusals import Answer, refused
 from mcp_gateway.edge.request import Request, is_modern
 from mcp_gateway.edge.sessions import Session, Sessions
 from mcp_gateway.edge.stream import Stream
+from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, trace
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,14 @@ class Authenticator(Protocol):
     def challenge(self, path: str, refusal: InsufficientScope) -> tuple[bytes, bytes]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives a request, and a configuration."""
+
+    sessions: Sessions
+    parking: Parking
+
+
 class McpEndpoint:
     """Authenticates, makes the call, awaits the answer, and writes it. It never decides."""
 
@@ -44,7 +55,7 @@ class McpEndpoint:
         answer: Next,
         origins: Origins,
         contact: str,
-        sessions: Sessions,
+        kept: Kept,
         *,
         traced: bool = False,
     ) -> None:
@@ -54,8 +65,9 @@ class McpEndpoint:
         self._answer = answer
         self._origins = origins
         self._contact = contact
-        self._sessions = sessions
+        self._sessions = kept.sessions
         self._traced = traced
+        self.parking = kept.parking
         self.watch = Watch()
         self.ids = Ids()
 
@@ -139,7 +151,10 @@ class McpEndpoint:
         """The answer of the chain, or the refusal, on this request's wire."""
         id_, is_modern = request.message.id, request.modern
         try:
-            return relayed(call, id_, await self._answer(call), modern_=is_modern)
+            result = await self._answer(call)
+            if result.asked is not None and not is_modern:
+                raise self._unasked(call)
+            return relayed(call, id_, result, modern_=is_modern)
         except Refusal as refusal:
             answer = refused(call, id_, refusal, self._contact, modern=is_modern)
             if isinstance(refusal, InsufficientScope):
@@ -150,6 +165,13 @@ class McpEndpoint:
             log.exception("call %s failed inside the gateway", call.id)
             said = f"the gateway failed; ask {self._contact} about the call {call.id}"
             return Answer(200, (JSON,), jsonrpc.error(id_, jsonrpc.INTERNAL_ERROR, said))
+
+    def _unasked(self, call: Call) -> MissingCapability:
+        """What is asked of a client of the initialize era, which cannot be asked here yet."""
+        self.parking.end(call.id, "cancelled")
+        lacking: dict[str, Any] = {QUESTIONS[child.method]: {} for child in call.children}
+        said = f"{call.target.server} asks for what is not passed on in this protocol version"
+        return MissingCapability(said, lacking)
 
 
 def _names_session(headers: Headers) -> bool:

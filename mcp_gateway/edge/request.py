@@ -11,6 +11,7 @@ from mcp_gateway.edge.hangup import Watch
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.edge.sessions import Session
 from mcp_gateway.edge.stream import Stream
+from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, legacy, mirror, modern, trace
 
 CALLED: Final = frozenset(
@@ -27,6 +28,7 @@ class Edge(Protocol):
     """The endpoint, as a message needs it."""
 
     watch: Watch
+    parking: Parking
 
     def begin(self, principal: Principal, endpoint: str, revision: str, client: str) -> Session: ...
 
@@ -94,6 +96,7 @@ class Request:
         try:
             await stream.finish(await self._edge.answered(call, self))
         except asyncio.CancelledError:
+            self._edge.parking.end(call.id, "cancelled")  # nobody heard what was asked
             if self._cancelled():
                 said = "the request was cancelled"
                 await stream.finish(answered.error(self.message.id, CANCELLED, said, legacy_=True))

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mcp_gateway.core import ports
+from mcp_gateway.core.asking import Parked
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
@@ -34,11 +36,22 @@ class Leased:
             )
         self._calls += 1
         try:
-            return await self._connector.send(call)
+            return self._counted(await self._connector.send(call))
         finally:
-            self._calls -= 1
-            if not self._calls:
-                self._unused.set()
+            self._left()
+
+    def _counted(self, result: Result) -> Result:
+        """What waits for an answer counts as a call until it ends."""
+        if result.asked is not None and result.asked.parked is not None:
+            self._calls += 1
+            parked = _Counted(result.asked.parked, self._counted, self._left)
+            result.asked = replace(result.asked, parked=parked)
+        return result
+
+    def _left(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._unused.set()
 
     async def retire(self, grace: float) -> None:
         """Closes when the calls that are on it have ended, or after `grace` seconds."""
@@ -52,3 +65,33 @@ class Leased:
     async def aclose(self) -> None:
         self._closed = True
         await self._connector.aclose()
+
+
+class _Counted:
+    """Implements `Parked` around another one; `ended` is called once, whichever way it ends."""
+
+    def __init__(
+        self, parked: Parked, again: Callable[[Result], Result], ended: Callable[[], None]
+    ) -> None:
+        self._parked = parked
+        self._again = again
+        self._ended = ended
+        self._counts = True
+
+    async def resume(self, call: Call) -> Result:
+        """What is asked next counts for itself."""
+        try:
+            return self._again(await self._parked.resume(call))
+        finally:
+            self._end()
+
+    async def abandon(self) -> None:
+        try:
+            await self._parked.abandon()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._counts:
+            self._counts = False
+            self._ended()

@@ -12,11 +12,12 @@ from mcp_gateway.core.errors import Forbidden
 class Forward:
     """The only stage that reaches an upstream. One intent, however often it is called."""
 
-    needs: ClassVar = frozenset({"target", "decision", "approval", "credential"})
-    sets: ClassVar = frozenset({"intent", "described", "attempts"})
+    needs: ClassVar = frozenset({"target", "decision", "approval", "credential", "resumed"})
+    sets: ClassVar = frozenset({"intent", "described", "attempts", "parked"})
 
-    def __init__(self, ledger: ports.Ledger) -> None:
+    def __init__(self, ledger: ports.Ledger, parking: ports.Parking) -> None:
         self._ledger = ledger
+        self._parking = parking
 
     async def __call__(self, call: Call, call_next: Next) -> Result:  # noqa: ARG002  # the last one
         if not call.decision.allowed:
@@ -28,8 +29,16 @@ class Forward:
         if call.intent is UNWRITTEN:
             call.described = describe.common(call)
             call.intent = await self._ledger.append(intent_of(call))
-        call.attempts += 1
-        return await call.snapshot.connector(call.target).send(call)
+        if call.resumed.park:
+            parked = self._parking.take(call)
+            call.attempts += 1
+            result = await parked.resume(call)
+        else:
+            call.attempts += 1
+            result = await call.snapshot.connector(call.target).send(call)
+        if result.asked is not None:
+            call.parked = result.asked.parked
+        return result
 
 
 def intent_of(call: Call) -> Entry:

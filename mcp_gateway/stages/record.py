@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from mcp_gateway.core import describe, ports
+from mcp_gateway.core.asking import TASKS, Parked, given_up
 from mcp_gateway.core.body import EMPTY, Body, Result
 from mcp_gateway.core.call import Call, Next, silent
 from mcp_gateway.core.decision import RECORD
@@ -15,6 +16,8 @@ from mcp_gateway.core.errors import Forbidden, Refusal
 
 CANCELLED_BOUND: Final = 5.0
 """Seconds that a cancelled call may take to be recorded."""
+ABANDONED_BOUND: Final = 2.0
+"""Seconds for telling an upstream that nobody will answer what it asked."""
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,12 @@ class Record:
     def __init__(
         self,
         ledger: ports.Ledger,
+        parking: ports.Parking,
         observers: Sequence[ports.Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._ledger = ledger
+        self._parking = parking
         self._observers = observers
         self._clock = clock
 
@@ -42,32 +47,66 @@ class Record:
         try:
             result = await call_next(call)
             _released(call)
-            outcome = "error" if _is_error(result) else "ok"
+            outcome = _word(call, result)
         except Refusal as refusal:
-            await self._ended(call, refusal.recorded, started, EMPTY)
+            await self._failed(call, refusal.recorded, started)
             raise
         except asyncio.CancelledError:
             await self._cancelled(call, started)
             raise
         except Exception:
             log.exception("call %s failed inside the gateway", call.id)
-            await self._ended(call, "failed", started, EMPTY)
+            await self._failed(call, "failed", started)
             raise
-        await self._ended(call, outcome, started, result)
+        if call.parked is None:
+            await self._ended(call, outcome, started, result)
+        else:
+            await self._waits(call, call.parked, outcome, started, result)
         return result
 
     async def _ended(self, call: Call, outcome: str, started: float, result: Body) -> None:
         # What wraps it holds the call, which holds what wraps it: a circle for the collector.
         call.notify = silent
         seconds = self._clock() - started
-        call.receipt = await self._ledger.append(_outcome(call, outcome, seconds, result))
+        entry = _outcome(call, outcome, seconds, result)
+        if call.children:  # before it, in the same flush
+            entries = [*map(_question, call.children), entry]
+            call.receipt = (await asyncio.gather(*map(self._ledger.append, entries)))[-1]
+        else:
+            call.receipt = await self._ledger.append(entry)
         for observer in self._observers:
             observer.ended(call, outcome, seconds)
 
+    async def _failed(self, call: Call, outcome: str, started: float) -> None:
+        """Of a call without an answer nothing goes on waiting."""
+        try:
+            await self._ended(call, outcome, started, EMPTY)
+        finally:
+            if call.parked is not None:
+                await given_up(call.parked, ABANDONED_BOUND)
+
     async def _cancelled(self, call: Call, started: float) -> None:
         """The caller is gone; its record is not. Shielded, since the task is being cancelled."""
-        writing = asyncio.ensure_future(self._ended(call, "cancelled", started, EMPTY))
+        writing = asyncio.ensure_future(self._failed(call, "cancelled", started))
+        writing.add_done_callback(_looked_at)
         await asyncio.wait({writing}, timeout=CANCELLED_BOUND)
+
+    async def _waits(  # what it ended with
+        self, call: Call, parked: Parked, outcome: str, started: float, result: Body
+    ) -> None:
+        """Nothing waits for an answer that is not on the record; from there on it is kept."""
+        try:
+            await self._ended(call, outcome, started, result)
+        except BaseException:
+            await given_up(parked, ABANDONED_BOUND)
+            raise
+        self._parking.keep(call, parked)
+
+
+def _looked_at(writing: asyncio.Future[None]) -> None:
+    """Who would be told is gone."""
+    if not writing.cancelled() and (error := writing.exception()):
+        log.warning("a cancelled call could not be recorded: %r", error)
 
 
 def _gated(call: Call) -> Callable[[Body], Any]:
@@ -88,6 +127,22 @@ def _released(call: Call) -> None:
 
 def _is_error(result: Result) -> bool:
     return result.failed or (b'"isError"' in result.raw and result.view().get("isError") is True)
+
+
+def _word(call: Call, result: Result) -> str:
+    """How a call ended that has an answer."""
+    asked = result.asked
+    if asked is None or call.method in TASKS:
+        return "error" if _is_error(result) else "ok"
+    return "input_required" if asked.questions or asked.state or asked.parked else "task"
+
+
+def _question(child: Call) -> Entry:
+    """A question of an upstream's, as it was decided: never an answer, and never its own call."""
+    body = describe.own(child) | child.facts
+    content = {"params": child.params.raw}
+    identity = child.principal.identity
+    return Entry("asked", child.id, identity, body, content, describe.common(child))
 
 
 def _outcome(call: Call, outcome: str, seconds: float, result: Body) -> Entry:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from mcp_gateway.core import describe
+from mcp_gateway.core import describe, ports
+from mcp_gateway.core.asking import AFRESH, TASKS
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest
+from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState
 from mcp_gateway.core.naming import literal_length, template_matches
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
@@ -26,17 +27,27 @@ class Resolve:
     """Finds the target by dictionary reads; only a miss looks further."""
 
     needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors"})
-    sets: ClassVar = frozenset({"target"})
+    sets: ClassVar = frozenset({"target", "resumed"})
+
+    def __init__(self, handles: ports.Handles) -> None:
+        self._handles = handles
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
+        if "requestState" in call.params.view() or call.method in TASKS:
+            call.resumed = self._handles.open(call)
         call.target = resolve(call)
+        if call.resumed is not AFRESH and call.resumed.server != call.target.server:
+            raise InvalidState
         if call.target.mirrored:
             check_mirrors(call)
-        return await call_next(call)
+        result = await call_next(call)
+        return result if result.asked is None else self._handles.seal(call, result)
 
 
 def resolve(call: Call) -> Target:
     """The target. Raises UnknownTarget, and InvalidRequest for a request that names none."""
+    if call.resumed.task:
+        return _task(call)
     if kind := _BY_NAME.get(call.method):
         return _named(call, kind, _text(call.params.view(), "name"))
     if call.method == "resources/read":
@@ -48,6 +59,13 @@ def resolve(call: Call) -> Target:
     if call.endpoint in call.snapshot.upstreams and call.endpoint:
         return Target("method", call.endpoint, call.method)
     raise describe.unknown(call)
+
+
+def _task(call: Call) -> Target:
+    """A task is of the tool that began it, wherever it is asked for."""
+    if call.endpoint not in ("", call.resumed.server):
+        raise InvalidState
+    return Target("task", call.resumed.server, call.resumed.tool)
 
 
 def check_mirrors(call: Call) -> None:

@@ -19,7 +19,8 @@ METHODS: Final = frozenset(
     }
 )
 OUTCOMES: Final = frozenset(
-    {"ok", "error", "cancelled", "failed"} | {refusal.slug for refusal in REFUSALS}
+    {"ok", "error", "cancelled", "failed", "input_required", "task"}
+    | {refusal.slug for refusal in REFUSALS}
 )
 OTHER: Final = "other"
 

@@ -33,6 +33,7 @@ SENDING: Final = 5.0
 EVERY_MS: Final = 1000
 WAITING: Final = 4096
 """Spans that wait to be sent; what is more is dropped."""
+_ANSWERED: Final = frozenset({"ok", "input_required", "task"})
 _NAMES: Final = {"tool": "gen_ai.tool.name", "prompt": "gen_ai.prompt.name"}
 
 
@@ -76,7 +77,7 @@ class Spans:
             span.set_attribute("mcp_gateway.server", call.target.server)
         if call.method == "tools/call":
             span.set_attribute("gen_ai.operation.name", "execute_tool")
-        if outcome != "ok":
+        if outcome not in _ANSWERED:
             _failed(span, outcome)
         span.end(end)
 

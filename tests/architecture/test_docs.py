@@ -28,7 +28,7 @@ from mcp_gateway.services.operations import OPERATIONS
 from mcp_gateway.services.own import TOOLS
 from policies.reader import OBLIGATIONS
 from tests.architecture.documents import DOCS, first_cells, inline, rows, sections
-from tests.support.fakes import FakeBroker, FakeLedger, FakeLimiter
+from tests.support.fakes import FakeBroker, FakeHandles, FakeLedger, FakeLimiter, FakeParking
 
 REQUIRED: Final = object()
 _CODES: Final = re.compile(r"`[^`]+`(, `[^`]+`)*")
@@ -159,7 +159,9 @@ def literal_list(monkeypatch: pytest.MonkeyPatch) -> Sequence[ports.Stage]:
         return pipeline.compose(stages)
 
     monkeypatch.setattr(app, "compose", keeping)
-    app.chain(FakeLedger(), [], FakeLimiter(), {}, FakeBroker())
+    app.chain(
+        app.Ports(FakeLedger(), FakeParking(), FakeHandles(), [], FakeLimiter(), {}, FakeBroker())
+    )
     return kept
 
 

@@ -162,3 +162,20 @@ def test_a_path_with_a_quote_in_it_stays_a_configuration(home: Home, tmp_path: P
 
     command = load(home.config, {}).servers["time"].own()["command"]
     assert command[0] == f"{odd}/time/bin/python"
+
+
+@pytest.mark.requirement("home:state-secret")
+def test_the_secret_of_handles_is_made_once_and_is_no_other(home: Home) -> None:
+    secret = home.state_secret()
+
+    assert len(secret) == 32
+    assert home.state_secret() == secret
+    assert home.commitment_secret() != secret
+    assert mode(home.folder / "state.key") == 0o600
+
+
+def test_a_secret_of_handles_that_is_none_says_what_to_do(home: Home) -> None:
+    (home.folder / "state.key").write_text("half a secr")
+
+    with pytest.raises(ConfigError, match=r"state\.key is no secret of 32 bytes.*or remove it"):
+        home.state_secret()

@@ -21,9 +21,11 @@ from tests.support.fakes import (
     FakeBroker,
     FakeConnector,
     FakeGuard,
+    FakeHandles,
     FakeLedger,
     FakeLimiter,
     FakeObserver,
+    FakeParking,
 )
 
 NAMES = ("Record", "Resolve", "Authorize", "Limit", "Guard", "Approve", "Exchange", "Forward")
@@ -34,14 +36,14 @@ def stages(ledger: ports.Ledger, guard: ports.Guard | None = None) -> list[ports
     """The eight, in their order, on fakes that allow everything."""
     denying = Profile("standard", (guard or FakeGuard(),), {("result", "credential"): "deny"})
     return [
-        Record(ledger, [FakeObserver()]),
-        Resolve(),
+        Record(ledger, FakeParking(), [FakeObserver()]),
+        Resolve(FakeHandles()),
         Authorize(),
         Limit(FakeLimiter()),
         Guard({"standard": denying}),
         Approve(),
         Exchange(FakeBroker()),
-        Forward(ledger),
+        Forward(ledger, FakeParking()),
     ]
 
 

@@ -30,3 +30,25 @@ def test_a_rule_reveals_no_server_that_it_is_not_about(server: str) -> None:
     assert ASKING.reveals("github")
     assert not RULE.reveals("github")
     assert not ASKING.reveals(server)
+
+
+@pytest.mark.requirement("questions:reveal-nothing")
+@pytest.mark.parametrize(
+    ("target", "action", "reveals"),
+    [
+        ("*/*/*", "elicitation/create", False),
+        ("tool/*/*", "sampling/createMessage", False),
+        ("*/*/*", "roots/list", False),
+        ("catalog/*/*", "*", False),
+        ("subscription/*/*", "*", False),
+        ("*/*/*", "*", True),
+        ("*/*/*", "tools/call", True),
+        ("task/*/*", "*", True),
+    ],
+)
+def test_who_may_be_asked_list_or_listen_everywhere_knows_of_no_server(
+    target: str, action: str, *, reveals: bool
+) -> None:
+    rule = replace(RULE, target=target, action=action, effect=Effect.ALLOW)
+
+    assert rule.reveals("github") is reveals

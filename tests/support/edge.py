@@ -9,13 +9,15 @@ from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
 from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.edge.mcp import McpEndpoint
+from mcp_gateway.edge.mcp import Kept, McpEndpoint
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
+from mcp_gateway.services.parking import Parking
 from mcp_gateway.store.keys import digest_of
 from mcp_gateway.wire import modern
 from tests.support.asgi import Answered, Exchange, Pairs
 from tests.support.calls import ALICE, snapshot
+from tests.support.fakes import FakeLedger
 
 PUBLIC: Final = "http://127.0.0.1:8080"
 HOST: Final = (b"host", b"127.0.0.1:8080")
@@ -57,10 +59,17 @@ class EdgeUnderTest:
         self.chain: Next | None = None
         self.current = current(**changes)
         self.sessions = Sessions()
+        self.ledger = FakeLedger()
+        self.parking = Parking(self.ledger, lambda: 600.0)
         origins = Origins(PUBLIC, "127.0.0.1:8080", [], [])
         authenticator = BearerAuthenticator(self.current, PUBLIC)
         self.app = McpEndpoint(
-            self.current, authenticator, self._answer, origins, "ops@example.com", self.sessions
+            self.current,
+            authenticator,
+            self._answer,
+            origins,
+            "ops@example.com",
+            Kept(self.sessions, self.parking),
         )
 
     async def _answer(self, call: Call) -> Result:

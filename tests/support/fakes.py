@@ -147,13 +147,13 @@ class FakeParked:
 class FakeHandles:
     """Seals by writing `sealed:` before a state, and opens what begins so."""
 
-    resumed: Resumed = field(default_factory=lambda: Resumed(parent="c-0"))
+    resumed: Resumed = field(default_factory=lambda: Resumed(parent="c-0", server="github"))
     sealed: list[str] = field(default_factory=list)
 
     def open(self, call: Call) -> Resumed:
         given = str(call.params.view().get("requestState"))
         if not given.startswith("sealed:"):
-            raise InvalidState("the state is not one that you were given for this request")
+            raise InvalidState
         return self.resumed
 
     def seal(self, call: Call, result: Result) -> Result:
@@ -173,7 +173,7 @@ class FakeParking:
 
     def take(self, call: Call) -> Parked:
         if call.resumed.park not in self.kept:
-            raise QuestionExpired("the question has expired: call again")
+            raise QuestionExpired
         return self.kept.pop(call.resumed.park)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import anyio
 import mcp_types as types
@@ -27,6 +27,13 @@ Era = Literal["", "modern", "legacy"]
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 Context = ServerRequestContext[Any, Any]
+
+STATE: Final = "the upstream's own, round "
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+}
 
 
 def _tool(name: str, **properties: dict[str, Any]) -> types.Tool:
@@ -47,6 +54,7 @@ TOOLS = [
         count={"type": "integer", "x-mcp-header": "Count"},
         text={"type": "string"},
     ),
+    _tool("ask", kinds={"type": "array"}, rounds={"type": "integer"}),
     _tool("crooked", amount={"type": "number", "x-mcp-header": "Two Words"}),
 ]
 
@@ -57,11 +65,12 @@ def build(notes: Path) -> Server[Any]:
     async def list_tools(ctx: Context, params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=TOOLS)
 
-    async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(
+        ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         with notes.open("a") as file:
             file.write(f"called {params.name}\n")
-        said = await _run(ctx, params.name, params.arguments or {}, notes)
-        return types.CallToolResult(content=[types.TextContent(type="text", text=said)])
+        return await _answered(ctx, params, notes)
 
     async def list_prompts(ctx: Context, params: Any) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[types.Prompt(name="greet")])
@@ -79,6 +88,58 @@ def build(notes: Path) -> Server[Any]:
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
     )
+
+
+async def _answered(
+    ctx: Context, params: types.CallToolRequestParams, notes: Path
+) -> types.CallToolResult | types.InputRequiredResult:
+    arguments = params.arguments or {}
+    said: types.InputRequiredResult | str
+    if params.name == "ask":
+        said = _asked(params, arguments.get("kinds", []), arguments.get("rounds", 1))
+    else:
+        said = await _run(ctx, params.name, arguments, notes)
+    if not isinstance(said, str):
+        return said
+    return types.CallToolResult(content=[types.TextContent(type="text", text=said)])
+
+
+def _questions(kinds: list[str]) -> dict[str, types.InputRequest]:
+    """One of each kind, by the names of the capabilities."""
+    form = types.ElicitRequestFormParams(message="Who are you?", requested_schema=SCHEMA)
+    said = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="Hi"))
+    made: dict[str, types.InputRequest] = {
+        "elicitation": types.ElicitRequest(params=form),
+        "sampling": types.CreateMessageRequest(
+            params=types.CreateMessageRequestParams(messages=[said], max_tokens=10)
+        ),
+        "roots": types.ListRootsRequest(),
+    }
+    return {f"the {kind}": made[kind] for kind in kinds}
+
+
+def _asked(
+    params: types.CallToolRequestParams, kinds: list[str], rounds: int
+) -> types.InputRequiredResult | str:
+    """Asks `rounds` times, then says what was answered last; minds its own state."""
+    came = params.request_state
+    past = int(came.removeprefix(STATE)) if came else 0
+    if came and came != f"{STATE}{past}":
+        raise ValueError("the state was altered on its way")
+    if past < rounds:
+        return types.InputRequiredResult(
+            input_requests=_questions(kinds), request_state=f"{STATE}{past + 1}"
+        )
+    given = params.input_responses or {}
+    return ", ".join(f"{key}: {_said(given[key])}" for key in sorted(given))
+
+
+def _said(answer: types.InputResponse) -> str:
+    if isinstance(answer, types.ElicitResult):
+        return f"{answer.action} {(answer.content or {}).get('name')}"
+    if isinstance(answer, types.ListRootsResult):
+        return " ".join(str(root.uri) for root in answer.roots)
+    return str(answer.content)
 
 
 async def _run(ctx: Context, name: str, arguments: dict[str, Any], notes: Path) -> str:

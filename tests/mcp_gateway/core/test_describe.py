@@ -3,6 +3,7 @@ import difflib
 import pytest
 
 from mcp_gateway.core import describe
+from mcp_gateway.core.asking import Resumed
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc
@@ -145,3 +146,12 @@ def test_a_rule_that_hides_is_noted_and_never_told() -> None:
     assert made.facts == {"hidden_rule": "r-1"}
     assert (refusal.rule, refusal.recorded) == ("", "forbidden")
     assert "r-1" not in refusal.reason
+
+
+def test_an_answer_names_the_call_that_asked_and_what_waits_and_nothing_that_is_shared() -> None:
+    made, before = resolved(), resolved()
+    made.resumed = Resumed(parent="c-0", park="c-0", state="hush", server="github")
+
+    assert describe.own(made) == {**describe.own(before), "parent": "c-0", "park": "c-0"}
+    made.snapshot = before.snapshot
+    assert describe.common(made) is describe.common(before)

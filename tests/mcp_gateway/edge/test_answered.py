@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway.core.body import Body, Result
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.call import Call, child_of
 from mcp_gateway.core.errors import Forbidden, InsufficientScope
 from mcp_gateway.edge import hangup
 from tests.support.edge import (
@@ -16,6 +16,7 @@ from tests.support.edge import (
     modern_headers,
     with_meta,
 )
+from tests.support.fakes import WHO, FakeParked, asking
 
 ADD = {"name": "github__add", "arguments": {"a": 1}}
 
@@ -155,3 +156,34 @@ async def test_hanging_up_cancels_in_the_era_in_which_it_is_said_to(
     await exchange.run(edge.app)
 
     assert ended == ["cancelled" if cancelled else "done"]
+
+
+@pytest.mark.requirement("questions:not-to-older-callers")
+async def test_a_caller_of_before_gets_no_result_that_asks_and_nothing_waits() -> None:
+    edge, parked = EdgeUnderTest(), FakeParked()
+
+    async def chain(call: Call) -> Result:
+        call.children = (child_of(call, 1, WHO),)
+        edge.parking.keep(call, parked)
+        return asking(parked)
+
+    edge.chain = chain
+
+    answered = await edge.legacy("tools/call", ADD)
+    await edge.parking.aclose()
+
+    error = answered.json()["error"]
+    assert (answered.status, error["code"]) == (200, -32021)
+    assert error["data"]["requiredCapabilities"] == {"elicitation": {}}
+    assert parked.abandoned == 1
+
+
+async def test_a_caller_of_today_gets_the_question_as_it_came() -> None:
+    edge = EdgeUnderTest()
+    edge.result = asking()
+
+    answered = await edge.modern("tools/call", ADD)
+
+    asked = answered.json()["result"]
+    assert asked["resultType"] == "input_required"
+    assert asked["inputRequests"]["who"]["method"] == "elicitation/create"

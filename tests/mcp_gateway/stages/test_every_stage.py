@@ -10,23 +10,32 @@ from local_models.guards.profiles import built_in
 from local_models.guards.rules import RulesGuard
 from mcp_gateway import app
 from mcp_gateway.core import ports
+from mcp_gateway.core.asking import Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.decision import Obligation
-from mcp_gateway.core.errors import Forbidden, Refusal
+from mcp_gateway.core.errors import Blocked, Forbidden, Refusal
+from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.pipeline import compose
+from mcp_gateway.wire import modern
 from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import Inbox, Rest, call, snapshot
 from tests.support.fakes import (
+    ASKING,
     FakeBroker,
     FakeConnector,
+    FakeHandles,
     FakeLedger,
     FakeLimiter,
     FakeObserver,
+    FakeParked,
+    FakeParking,
     allowing,
+    asking,
 )
 
 COUNT = 8
+SECRET = b"ghp_" + b"a1B2" * 9
 MESSAGE = Body(b'{"jsonrpc":"2.0","method":"notifications/progress"}')
 PROFILES = ["none", "observe", "standard", "strict"]
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -49,8 +58,17 @@ def literal(monkeypatch: pytest.MonkeyPatch) -> Stages:
         return compose(stages)
 
     def stages(ledger: ports.Ledger) -> Sequence[ports.Stage]:
-        profiles = built_in(RulesGuard())
-        app.chain(ledger, [FakeObserver()], FakeLimiter(), profiles, FakeBroker())
+        profiles, parking = built_in(RulesGuard()), FakeParking()
+        through = app.Ports(
+            ledger,
+            parking,
+            FakeHandles(Resumed(parent="c-1", park="c-1", server="github")),
+            [FakeObserver()],
+            FakeLimiter(),
+            profiles,
+            FakeBroker(),
+        )
+        app.chain(through)
         return tuple(kept)
 
     monkeypatch.setattr(app, "compose", keeping)
@@ -158,3 +176,73 @@ async def test_what_no_stage_can_do_before_answering_keeps_every_message_in(
     with pytest.raises(Forbidden):
         await wrapped(literal(FakeLedger()), unanswered)(call(snapshot=world, notify=inbox))
     assert inbox.messages == []
+
+
+@pytest.mark.requirement("chain:each-stage-removed-refuses")
+@pytest.mark.parametrize("removed", range(COUNT))
+async def test_without_any_one_stage_no_upstream_asks_anybody(
+    literal: Stages, removed: int
+) -> None:
+    parked = FakeParked()
+    ledger, connector = FakeLedger(), FakeConnector(asking(parked))
+    stages = literal(ledger)
+    left = [*stages[:removed], *stages[removed + 1 :]]
+
+    with pytest.raises(Refusal):
+        await wrapped(left, unanswered)(_asked(snapshot(connector, guard="standard")))
+
+    assert (connector.received, parked.resumed) == ([], [])
+
+
+async def test_with_all_of_them_what_is_asked_and_what_is_answered_is_recorded(
+    literal: Stages,
+) -> None:
+    parked = FakeParked()
+    ledger, connector = FakeLedger(), FakeConnector(asking(parked))
+    answer = wrapped(literal(ledger), unanswered)
+    world = snapshot(connector, guard="standard")
+
+    asked = await answer(_asked(world))
+    retry = _asked(world, id="c-2", requestState="sealed:c-1")
+    result = await answer(retry)
+
+    assert asked.view()["requestState"] == "sealed:c-1"
+    assert result is parked.answer
+    assert ledger.kinds == ["intent", "asked", "outcome", "intent", "outcome"]
+    assert ledger.entries[3].body["park"] == "c-1"
+
+
+@pytest.mark.requirement("questions:looked-at-both-ways")
+async def test_what_an_upstream_asks_is_looked_at_like_any_result(literal: Stages) -> None:
+    parked = FakeParked()
+    raw = ASKING.replace(b"Who are you?", SECRET)
+    ledger, connector = FakeLedger(), FakeConnector(asking(parked, raw=raw))
+
+    with pytest.raises(Blocked):
+        await wrapped(literal(ledger), unanswered)(_asked(snapshot(connector, guard="strict")))
+
+    assert parked.abandoned == 1
+    assert ledger.kinds == ["intent", "outcome"]
+
+
+@pytest.mark.requirement("questions:looked-at-both-ways")
+async def test_what_an_upstream_is_answered_is_looked_at_like_any_arguments(
+    literal: Stages,
+) -> None:
+    parked = FakeParked()
+    connector = FakeConnector(asking(parked))
+    answer = wrapped(literal(FakeLedger()), unanswered)
+    world = snapshot(connector, guard="strict")
+    await answer(_asked(world))
+
+    said = {"who": {"action": "accept", "content": {"name": SECRET.decode()}}}
+    retry = _asked(world, id="c-2", requestState="sealed:c-1", inputResponses=said)
+    with pytest.raises(Blocked):
+        await answer(retry)
+
+    assert parked.resumed == []
+
+
+def _asked(world: Snapshot, id: str = "c-1", **params: Any) -> Call:  # noqa: A002  # the call's
+    meta: dict[str, Any] = {modern.META_CAPABILITIES: {"elicitation": {}}}
+    return call(params={"name": "github__add", "_meta": meta, **params}, snapshot=world, id=id)

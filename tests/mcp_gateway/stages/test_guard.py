@@ -14,7 +14,7 @@ from mcp_gateway.stages.guard import Guard
 from mcp_gateway.stages.record import Record
 from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import Inbox, Rest, resolved, snapshot
-from tests.support.fakes import FakeGuard, FakeLedger
+from tests.support.fakes import FakeGuard, FakeLedger, FakeParking
 
 HUSH: Mapping[str, Any] = {"name": "github__add", "arguments": {"note": "hush", "n": 1}}
 CLEAN = Body(b'{"content":[{"type":"text","text":"fine"}]}')
@@ -161,7 +161,7 @@ async def test_a_late_guard_lets_pass_only_where_its_profile_says_so_and_notes_i
 async def test_a_message_of_the_upstreams_is_looked_at_for_itself() -> None:
     inbox, stage = Inbox(), profile(FakeGuard(words=["hush"]), "result")
     made = guarded(notify=inbox)
-    answer = Record(FakeLedger())
+    answer = Record(FakeLedger(), FakeParking())
     clean = Body(b'{"method":"notifications/message","params":{"data":"fine"}}')
     with pytest.raises(Blocked):
         await answer(made, lambda call: stage(call, Rest(messages=(clean, DIRTY, clean))))
@@ -179,7 +179,7 @@ async def test_a_message_that_was_cleared_does_not_clear_the_answer() -> None:
 async def test_without_the_stage_no_message_leaves() -> None:
     inbox = Inbox()
     with pytest.raises(Forbidden):
-        await Record(FakeLedger())(guarded(notify=inbox), Rest(messages=(CLEAN,)))
+        await Record(FakeLedger(), FakeParking())(guarded(notify=inbox), Rest(messages=(CLEAN,)))
     assert inbox.messages == []
 
 
@@ -193,7 +193,7 @@ async def test_a_secret_in_a_name_stands_in_no_refusal_and_in_no_entry() -> None
     ledger, stage = FakeLedger(), profile(FakeGuard(words=["hush"]), "arguments")
     made = guarded(params={"name": "github__add", "arguments": {"hush": 1}})
     with pytest.raises(Blocked) as caught:
-        await Record(ledger)(made, lambda call: stage(call, Rest()))
+        await Record(ledger, FakeParking())(made, lambda call: stage(call, Rest()))
     assert "hush" not in repr(dict(ledger.last.body))
     assert "hush" not in str(caught.value)
 

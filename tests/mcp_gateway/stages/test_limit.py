@@ -2,6 +2,7 @@ import contextlib
 
 import pytest
 
+from mcp_gateway.core.asking import Resumed
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.decision import LIMIT
@@ -50,3 +51,15 @@ async def test_the_place_is_held_while_the_call_runs() -> None:
 
     await Limit(limiter)(resolved(), rest)
     assert held == ["c-1"]
+
+
+@pytest.mark.requirement("handles:charged-once")
+async def test_an_answer_to_a_question_is_charged_nothing_while_it_is_free() -> None:
+    limiter, rest, free, charged = FakeLimiter(), Rest(), resolved(), resolved()
+    free.resumed, charged.resumed = Resumed(parent="c-0", free=True), Resumed(parent="c-0")
+
+    await Limit(FakeLimiter(full=True))(free, rest)
+    await Limit(limiter)(charged, rest)
+
+    assert limiter.entered == 1
+    assert all(LIMIT in made.discharged for made in rest.calls)

@@ -2,8 +2,15 @@ from typing import Any
 
 import pytest
 
+from mcp_gateway.core.asking import AFRESH, Resumed
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, Refusal, UnknownTarget
+from mcp_gateway.core.errors import (
+    HeaderMismatch,
+    InvalidRequest,
+    InvalidState,
+    Refusal,
+    UnknownTarget,
+)
 from mcp_gateway.core.target import Mirror, Target
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
@@ -19,7 +26,7 @@ from tests.support.calls import (
     call,
     snapshot,
 )
-from tests.support.fakes import HIDDEN, FakePolicy
+from tests.support.fakes import HIDDEN, FakeHandles, FakePolicy, asking
 
 
 def target(method: str, params: dict[str, Any], **changes: Any) -> Target:
@@ -33,12 +40,12 @@ def said(method: str, params: dict[str, Any], **changes: Any) -> str:
 
 
 async def test_resolve_changes_only_what_it_sets() -> None:
-    await check(Resolve(), call())
+    await check(Resolve(FakeHandles()), call())
 
 
 async def test_the_rest_of_the_chain_meets_a_target() -> None:
     rest = Rest()
-    await Resolve()(call(), rest)
+    await Resolve(FakeHandles())(call(), rest)
     assert rest.calls[0].target == ADD
 
 
@@ -157,7 +164,7 @@ async def test_a_tie_names_no_server_that_the_caller_may_not_know() -> None:
     world = snapshot(policy=FakePolicy(HIDDEN), targets=tied)
     made = call("resources/read", {"uri": "db://1"}, snapshot=world)
     with pytest.raises(Refusal) as caught:
-        await Resolve()(made, lambda made: Authorize()(made, Rest()))
+        await Resolve(FakeHandles())(made, lambda made: Authorize()(made, Rest()))
     assert caught.value.reason == "no resource is called 'db://1'"
 
 
@@ -169,7 +176,7 @@ async def test_a_hint_does_not_tell_a_hidden_name_from_one_that_does_not_exist()
         policy = FakePolicy(HIDDEN, prospects={str(near): "allow"})
         made = call(params={"name": "git__list"}, snapshot=snapshot(policy=policy, targets=targets))
         with pytest.raises(UnknownTarget) as caught:
-            await Resolve()(made, lambda made: Authorize()(made, Rest()))
+            await Resolve(FakeHandles())(made, lambda made: Authorize()(made, Rest()))
         told.append(caught.value.reason)
     assert told[0] == told[1]
 
@@ -185,11 +192,11 @@ def _mirrored(*pairs: tuple[bytes, bytes], **changes: Any) -> Call:
 
 @pytest.mark.requirement("mirrors:headers-and-arguments-agree")
 async def test_headers_are_held_against_the_arguments_that_they_repeat() -> None:
-    await Resolve()(_mirrored((b"mcp-param-region", b"eu")), Rest())
+    await Resolve(FakeHandles())(_mirrored((b"mcp-param-region", b"eu")), Rest())
     with pytest.raises(HeaderMismatch, match="the argument 'region' differ"):
-        await Resolve()(_mirrored((b"mcp-param-region", b"us")), Rest())
+        await Resolve(FakeHandles())(_mirrored((b"mcp-param-region", b"us")), Rest())
     with pytest.raises(HeaderMismatch, match="is missing"):
-        await Resolve()(_mirrored(), Rest())
+        await Resolve(FakeHandles())(_mirrored(), Rest())
 
 
 async def test_where_the_protocol_has_no_such_headers_none_are_missed() -> None:
@@ -197,7 +204,7 @@ async def test_where_the_protocol_has_no_such_headers_none_are_missed() -> None:
     made.mirrors = None
     rest = Rest()
 
-    await Resolve()(made, rest)
+    await Resolve(FakeHandles())(made, rest)
 
     assert rest.calls[0].target is ROUTE
 
@@ -207,4 +214,68 @@ async def test_headers_are_not_asked_of_who_may_not_use_the_tool() -> None:
     world = snapshot(policy=FakePolicy(HIDDEN), targets=[ROUTE])
 
     with pytest.raises(UnknownTarget):
-        await Resolve()(_mirrored(world=world), lambda made: Authorize()(made, Rest()))
+        await Resolve(FakeHandles())(_mirrored(world=world), lambda made: Authorize()(made, Rest()))
+
+
+def _continuing(**changes: Any) -> Call:
+    params = {"name": "github__add", "arguments": {}, "requestState": "sealed:c-0"}
+    return call(params=params | changes)
+
+
+async def test_what_a_request_continues_is_known_before_its_target() -> None:
+    handles, rest = FakeHandles(), Rest()
+
+    await Resolve(handles)(_continuing(), rest)
+    await Resolve(handles)(call(), rest)
+
+    assert [made.resumed for made in rest.calls] == [handles.resumed, AFRESH]
+
+
+@pytest.mark.requirement("handles:bound-to-caller-and-request")
+@pytest.mark.parametrize("state", ["anothers", None, 7, {}])
+async def test_a_state_that_is_none_goes_no_further(state: Any) -> None:
+    rest = Rest()
+
+    with pytest.raises(InvalidState):
+        await Resolve(FakeHandles())(_continuing(requestState=state), rest)
+
+    assert rest.calls == []
+
+
+async def test_an_escaped_name_hides_no_state() -> None:
+    raw = b'{"name":"github__add","request\\u0053tate":"anothers"}'
+
+    with pytest.raises(InvalidState):
+        await Resolve(FakeHandles())(call(params=raw), Rest())
+
+
+@pytest.mark.requirement("handles:bound-to-caller-and-request")
+async def test_a_state_of_another_server_is_none() -> None:
+    handles = FakeHandles(Resumed(parent="c-0", server="orders"))
+
+    with pytest.raises(InvalidState):
+        await Resolve(handles)(_continuing(), Rest())
+
+
+async def test_only_a_result_that_asks_is_sealed() -> None:
+    handles, asked = FakeHandles(), asking()
+
+    whole = await Resolve(handles)(call(), Rest())
+    sealed = await Resolve(handles)(call(), Rest(asked))
+
+    assert whole.raw == Rest().answer.raw
+    assert sealed.view()["requestState"] == "sealed:c-1"
+    assert handles.sealed == ["c-1"]
+
+
+@pytest.mark.requirement("handles:tasks-are-their-callers")
+async def test_a_task_is_of_the_tool_that_began_it() -> None:
+    handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
+    made = call("tasks/get", {"taskId": "sealed:t", "requestState": "sealed:t"}, endpoint="github")
+    elsewhere = call("tasks/get", {"requestState": "sealed:t"}, endpoint="orders")
+
+    await Resolve(handles)(made, Rest())
+    with pytest.raises(InvalidState):
+        await Resolve(handles)(elsewhere, Rest())
+
+    assert made.target == Target("task", "github", "add")

@@ -1,0 +1,140 @@
+"""Parking: upstream requests that stay open until what they asked is answered."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mcp_gateway.core import describe, ports
+from mcp_gateway.core.asking import Parked, given_up
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.entry import Common, Entry
+from mcp_gateway.core.errors import QuestionExpired, Refusal
+
+MOST: Final = 1000
+MOST_EACH: Final = 32
+"""Of one principal."""
+EVERY: Final = 5.0
+"""Seconds between two looks for what was never answered."""
+BOUND: Final = 5.0
+"""Seconds for telling an upstream."""
+_Owner = tuple[str, str]
+Why = Literal["unanswered", "cancelled", "revoked", "stopped", "displaced"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What waits, and what its entry will say. The call itself is not held."""
+
+    id: str
+    tenant: str
+    subject: str
+    parent: str
+    described: Common
+    parked: Parked
+    until: float
+
+    @property
+    def owner(self) -> _Owner:
+        return self.tenant, self.subject
+
+
+class Parking:
+    """Implements `ports.Parking`. `wait` says how many seconds an answer may take."""
+
+    def __init__(
+        self,
+        ledger: ports.Ledger,
+        wait: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._wait = wait
+        self._clock = clock
+        self._places: dict[str, _Place] = {}
+        # Kept here, and waited for in aclose.
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def keep(self, call: Call, parked: Parked) -> None:
+        """From here on it waits. Somebody with many loses their oldest."""
+        place = _Place(
+            call.id,
+            call.principal.tenant,
+            call.principal.identity,
+            call.resumed.parent or call.parent,
+            describe.common(call),
+            parked,
+            self._clock() + self._wait(),
+        )
+        if self._closed:
+            self._leave(place, "stopped")
+            return
+        self._make_room(place.owner)
+        self._places[call.id] = place
+
+    def take(self, call: Call) -> Parked:
+        place = self._places.pop(call.resumed.park, None)
+        if place is None:
+            raise QuestionExpired
+        if place.until <= self._clock():
+            self._leave(place, "unanswered")
+            raise QuestionExpired
+        return place.parked
+
+    def end(self, call: str, why: Why) -> None:
+        """Cancels what waits for the answer to this call; nothing where nothing does."""
+        if place := self._places.pop(call, None):
+            self._leave(place, why)
+
+    async def expire(self) -> None:
+        """Ends what nobody answered, for as long as it runs."""
+        while True:
+            await asyncio.sleep(EVERY)
+            self.look()
+
+    def look(self) -> None:
+        """Ends what has waited too long by now."""
+        now = self._clock()
+        for place in [place for place in self._places.values() if place.until <= now]:
+            self.end(place.id, "unanswered")
+
+    async def aclose(self) -> None:
+        """Ends all of them, and waits until their upstreams are told and the record says so."""
+        self._closed = True
+        for id_ in list(self._places):
+            self.end(id_, "stopped")
+        await asyncio.gather(*self._ending)
+
+    def _make_room(self, owner: _Owner) -> None:
+        held = Counter(place.owner for place in self._places.values())
+        if held[owner] >= MOST_EACH:
+            self._displace(owner)
+        elif len(self._places) >= MOST:
+            self._displace(held.most_common(1)[0][0])
+
+    def _displace(self, owner: _Owner) -> None:
+        oldest = next(place.id for place in self._places.values() if place.owner == owner)
+        self.end(oldest, "displaced")
+
+    def _leave(self, place: _Place, why: Why) -> None:
+        leaving = asyncio.get_running_loop().create_task(self._left(place, why))
+        self._ending.add(leaving)
+        leaving.add_done_callback(self._ending.discard)
+
+    async def _left(self, place: _Place, why: Why) -> None:
+        await given_up(place.parked, BOUND)
+        body = {"reason": why, **({"parent": place.parent} if place.parent else {})}
+        entry = Entry("expired", place.id, place.subject, body, common=place.described)
+        try:
+            await self._ledger.append(entry)
+        except Refusal as refusal:
+            log.warning("that call %s expired could not be recorded: %s", place.id, refusal)
