@@ -7,6 +7,7 @@ import msgspec
 
 from mcp_gateway.core.asking import ASKING, QUESTIONS, TASKS, Asked, Question
 from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.wire.canonical import strict
 
 MOST: Final = 32
 """Questions in one result."""
@@ -42,10 +43,9 @@ def of(server: str, method: str, raw: bytes) -> Asked | None:
     """
     try:
         kind = _KIND.decode(raw)
-        if kind.result_type == _ASKING:
-            return _asked(method, kind)
-        if method in TASKS:
-            return Asked(_questions(kind.input_requests))
+        if kind.result_type == _ASKING or method in TASKS:
+            strict(raw)  # whoever reads it next reads the same
+            return _asked(method, kind) if kind.result_type == _ASKING else _of_task(kind)
         if kind.result_type == _TASK:
             return Asked({})
         if kind.result_type == _WHOLE and kind.input_requests is not _NONE:
@@ -54,6 +54,10 @@ def of(server: str, method: str, raw: bytes) -> Asked | None:
     except (ValueError, RecursionError) as error:
         raise UpstreamFailed(f"{server} asks as nobody can answer: {error}") from None
     return None
+
+
+def _of_task(kind: _Kind) -> Asked:
+    return Asked(_questions(kind.input_requests))
 
 
 def _asked(method: str, kind: _Kind) -> Asked:

@@ -11,10 +11,11 @@ from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.home import Home
-from mcp_gateway.ledger import files
+from mcp_gateway.ledger import files, reader
 from mcp_gateway.parts import Front, close
 from mcp_gateway.services import siblings
 from tests.support import calls
+from tests.support.fakes import FakeParked
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
 
 Message = MutableMapping[str, Any]
@@ -95,6 +96,20 @@ async def test_a_call_is_answered_by_the_chain_that_it_picked_up() -> None:
     assert (await app.answer(calls.call(snapshot=calls.snapshot(chain=chain)))).raw == b"c-1"
     with pytest.raises(Forbidden, match="nothing answers tools/call"):
         await app.answer(calls.call())
+
+
+@pytest.mark.requirement("parks:expire")
+async def test_what_waits_for_an_answer_ends_with_the_gateway_and_is_recorded(home: Home) -> None:
+    parts = await app.build(Settings(), home)
+    parked = FakeParked()
+    parts.parking.keep(calls.resolved(), parked)
+
+    await close(parts)
+
+    expired = [line for line in reader.entries(home.ledger) if line["kind"] == "expired"]
+    assert parked.abandoned == 1
+    assert [(line["call"], line["reason"]) for line in expired] == [("c-1", "stopped")]
+    assert ends(home) == ["closed"]
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,15 @@ CONFIG = """
 rules = ["builtin:first-run"]
 
 [limits]
-principal = { "tool/everything/*" = "60/minute" }
+principal = { "tool/everything/*" = "20/hour" }
 
 [servers.everything]
 connector = "mcp_http"
 url = "@URL@"
 """
+
+MOST = 20
+"""Calls that the limit lets pass."""
 
 
 @dataclass
@@ -43,6 +46,25 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     ):
         await gateway.serving("everything")
         yield World(gateway, upstream)
+
+
+ASK = {"name": "everything__ask", "arguments": {"kinds": ["elicitation"]}}
+ACCEPT = {"the elicitation": {"action": "accept", "content": {"name": "Ada"}}}
+
+
+async def posted(world: World, subject: str = "alice", **params: Any) -> Any:
+    """A 2026-07-28 call as raw as a runtime could send it."""
+    params = {**ASK, **params}
+    headers = {
+        "mcp-protocol-version": modern.REVISION,
+        "mcp-method": "tools/call",
+        "mcp-name": params["name"],
+        "accept": "application/json, text/event-stream",
+    }
+    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {"elicitation": {}}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {**params, "_meta": meta}}
+    async with world.gateway.http(subject) as http:
+        return await http.post("/mcp", json=body, headers=headers)
 
 
 async def named(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -143,3 +165,60 @@ async def test_a_client_is_asked_nothing_that_it_did_not_declare(world: World) -
 
     assert refused.value.error.code == modern.MISSING_CAPABILITY
     assert refused.value.error.data["requiredCapabilities"] == {"elicitation": {"form": {}}}
+
+
+@pytest.mark.requirement("questions:not-to-older-callers")
+async def test_a_caller_of_the_initialize_era_is_told_that_it_cannot_be_asked(world: World) -> None:
+    async with world.gateway.as_("alice", "legacy") as client:
+        with pytest.raises(MCPError) as refused:
+            await client.call_tool("everything__ask", {"kinds": ["elicitation"]})
+
+    assert refused.value.error.code == modern.MISSING_CAPABILITY
+
+
+async def _state(world: World) -> str:
+    return str((await posted(world)).json()["result"]["requestState"])
+
+
+def _turned(state: str, at: int) -> str:
+    return f"{state[:at]}{'A' if state[at] != 'A' else 'B'}{state[at + 1 :]}"
+
+
+@pytest.mark.requirement("handles:bound-to-caller-and-request")
+@pytest.mark.requirement("handles:one-wording")
+async def test_a_state_that_is_not_this_callers_for_this_request_is_refused_alike(
+    world: World,
+) -> None:
+    state = await _state(world)
+    sent = len(world.upstream.heads)
+    other = {"kinds": ["elicitation"], "rounds": 1}
+
+    refused = [
+        await posted(world, "admin", requestState=state, inputResponses=ACCEPT),
+        await posted(world, requestState=state, inputResponses=ACCEPT, arguments=other),
+        await posted(world, requestState=state, inputResponses=ACCEPT, name="everything__echo"),
+        await posted(world, requestState=state + "=", inputResponses=ACCEPT),
+        await posted(world, requestState="made up", inputResponses=ACCEPT),
+        await posted(world, requestState=None, inputResponses=ACCEPT),
+        *[await posted(world, requestState=_turned(state, at)) for at in (0, 20, len(state) - 1)],
+    ]
+
+    assert {(each.status_code, each.json()["error"]["code"]) for each in refused} == {(400, -32602)}
+    assert len({each.json()["error"]["message"].partition(" Call: ")[0] for each in refused}) == 1
+    assert len(world.upstream.heads) == sent
+    assert entries(world, "outcome")[-1]["outcome"] == "invalid_state"
+
+
+@pytest.mark.requirement("handles:charged-once")
+async def test_answers_are_charged_nothing_and_what_comes_again_is(world: World) -> None:
+    world.gateway.key("carol", "user")
+    await world.gateway.parts.keyring.refresh()
+    first = (await posted(world, "carol")).json()["result"]["requestState"]
+    answers = [
+        (await posted(world, "carol", requestState=first, inputResponses=ACCEPT)).json()["result"]
+        for _ in range(MOST + 1)
+    ]
+
+    words = [answer["content"][0]["text"] for answer in answers]
+    assert words[:MOST] == ["the elicitation: accept Ada"] * MOST
+    assert "over the limit" in words[MOST]

@@ -22,6 +22,7 @@ from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import Inbox, Rest, call, snapshot
 from tests.support.fakes import (
     ASKING,
+    DENIED,
     FakeBroker,
     FakeConnector,
     FakeHandles,
@@ -30,6 +31,7 @@ from tests.support.fakes import (
     FakeObserver,
     FakeParked,
     FakeParking,
+    FakePolicy,
     allowing,
     asking,
 )
@@ -210,6 +212,18 @@ async def test_with_all_of_them_what_is_asked_and_what_is_answered_is_recorded(
     assert result is parked.answer
     assert ledger.kinds == ["intent", "asked", "outcome", "intent", "outcome"]
     assert ledger.entries[3].body["park"] == "c-1"
+
+
+async def test_an_answer_is_decided_anew(literal: Stages) -> None:
+    parked = FakeParked()
+    answer = wrapped(literal(FakeLedger()), unanswered)
+    await answer(_asked(snapshot(FakeConnector(asking(parked)))))
+
+    denying = snapshot(policy=FakePolicy(DENIED))
+    with pytest.raises(Forbidden, match="no-delete"):
+        await answer(_asked(denying, id="c-2", requestState="sealed:c-1"))
+
+    assert parked.resumed == []
 
 
 @pytest.mark.requirement("questions:looked-at-both-ways")
