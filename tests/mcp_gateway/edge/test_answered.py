@@ -187,3 +187,27 @@ async def test_a_caller_of_today_gets_the_question_as_it_came() -> None:
     asked = answered.json()["result"]
     assert asked["resultType"] == "input_required"
     assert asked["inputRequests"]["who"]["method"] == "elicitation/create"
+
+
+@pytest.mark.requirement("parks:ended-by-name")
+async def test_nothing_waits_for_a_caller_who_hung_up_before_they_were_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hangup, "WATCH_AFTER", 0.001)
+    edge, parked = EdgeUnderTest(), FakeParked()
+
+    async def chain(call: Call) -> Result:
+        edge.parking.keep(call, parked)
+        await asyncio.Event().wait()
+        return asking(parked)
+
+    edge.chain = chain
+    headers = modern_headers("tools/call", ADD)
+    exchange = edge.exchange(message("tools/call", with_meta(ADD)), headers=headers)
+    exchange.hang_up.set()
+
+    await exchange.run(edge.app)
+    await edge.parking.aclose()
+
+    assert parked.abandoned == 1
+    assert edge.ledger.last.body["reason"] == "cancelled"
