@@ -51,8 +51,10 @@ def legacy_params(call: Call) -> bytes:
     meta = {name: value for name, value in _meta(found).items() if name not in _MODERN_ONLY}
     if call.trace:
         meta["traceparent"] = _traced(call)
-    for name in ("_meta", "inputResponses", "requestState"):
-        found.pop(name, None)
+    found.pop("_meta", None)
+    if call.resumed is not AFRESH:
+        found.pop("inputResponses", None)
+        found.pop("requestState", None)
     if meta:
         found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
     return jsonrpc.encode(found)
