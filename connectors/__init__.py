@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.mcp_http import McpHttp
+from connectors.mcp_sse import McpSse
 from connectors.mcp_stdio import McpStdio
 from connectors.openapi import OpenApi
 from connectors.services import Services
@@ -14,6 +15,7 @@ CONNECTORS: Final[Mapping[str, Any]] = catalogue(
     (
         ("mcp_http", McpHttp),
         ("mcp_stdio", McpStdio),
+        ("mcp_sse", McpSse),
         ("openapi", OpenApi),
     ),
 )

@@ -3,11 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connectors.failures import told
-from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed
-from mcp_gateway.wire import jsonrpc, sse
+from connectors.reading import Reading
+from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.connection import Response
-from mcp_gateway.wire.failures import HttpFailed
 
 Aside = Callable[[jsonrpc.Message, bytes], Awaitable[None]]
 """What is done with a message, parsed and raw, that came before the answer."""
@@ -51,30 +50,15 @@ def whole(server: str, response: Response, id_: bytes) -> jsonrpc.Message:
 async def _streamed(
     server: str, response: Response, id_: bytes, idle: float, aside: Aside
 ) -> jsonrpc.Message:
-    decoder = sse.Decoder()
+    reading = Reading(server, response)
     try:
-        async for chunk in response.chunks(idle):
-            for event in _events(server, decoder, chunk):
-                if not event.data:
-                    continue  # primes an id to resume from (SEP-1699)
-                message = jsonrpc.parse(event.data)
-                if not message.method and message.id == id_:
-                    return message
-                await aside(message, event.data)
-    except HttpFailed as failure:
-        raise told(server, failure) from None
-    except jsonrpc.Malformed as fault:
-        raise UpstreamFailed(f"{server}: in its stream is {fault.message}") from None
+        while True:
+            said = await reading.next(idle)
+            if not said.message.method and said.message.id == id_:
+                return said.message
+            await aside(said.message, said.raw)
     finally:
-        response.close()
-    raise UpstreamFailed(f"{server} ended its stream without an answer")
-
-
-def _events(server: str, decoder: sse.Decoder, chunk: bytes) -> list[sse.Event]:
-    try:
-        return decoder.feed(chunk)
-    except ValueError as error:
-        raise ResultTooLarge(f"{server}: {error}") from None
+        reading.leave()
 
 
 def said(error: bytes) -> str:

@@ -5,8 +5,11 @@ from typing import Final
 
 import msgspec
 
+from connectors import requests
 from mcp_gateway.core.asking import ASKING, QUESTIONS, TASKS, Asked, Question
+from mcp_gateway.core.body import Result
 from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.canonical import strict
 
 MOST: Final = 32
@@ -33,6 +36,14 @@ class _Entry(msgspec.Struct):
 
 _KIND: Final = msgspec.json.Decoder(_Kind)
 _ENTRIES: Final = msgspec.json.Decoder(dict[str, _Entry])
+
+
+def result(server: str, method: str, answer: jsonrpc.Message) -> Result:
+    """The answer of a modern upstream to a request of a caller's. Raises UpstreamFailed."""
+    raw, failed = requests.answered(answer, server)
+    if failed:
+        return jsonrpc.body(raw, failed=True)
+    return jsonrpc.body(raw, asked=of(server, method, raw))
 
 
 def of(server: str, method: str, raw: bytes) -> Asked | None:

@@ -2,11 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from connectors import answers, requests
+from connectors import abilities, answers, requests
+from connectors.abilities import Abilities
+from mcp_gateway.core.asking import Offered
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.wire import jsonrpc, legacy, modern
 from mcp_gateway.wire.connection import Response
@@ -26,17 +28,35 @@ _TAKEN: Final = _MODERN | {jsonrpc.INVALID_PARAMS, jsonrpc.PARSE_ERROR, jsonrpc.
 _SESSION: Final = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
+class Outdated(Exception):
+    """A request was turned away for its session or its era, and so was not carried out."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("the session, or the era, is over")
+        self._response = response
+
+    def answer(self, server: str) -> jsonrpc.Message:
+        """What the request was answered, where that stands. Raises UpstreamFailed."""
+        return answers.whole(server, self._response, b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """What was agreed on. `session` is what each request of the initialize era carries."""
 
-    era: Literal["modern", "legacy"]
-    declared: frozenset[str] = frozenset()
+    offered: Offered
     session: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def declared(self) -> frozenset[str]:
+        """The names of the capabilities."""
+        return frozenset(self.offered.capabilities or ())
 
-async def agreed(server: str, post: Post, ids: "itertools.count[int]", idle: float) -> Spoken:
-    """Asks as 2026-07-28 first; a server that does not know it is of the initialize era.
+
+async def probed(
+    server: str, post: Post, ids: "itertools.count[int]", idle: float
+) -> Spoken | None:
+    """Asks as 2026-07-28; None for a server that does not know it: it is of the initialize era.
 
     Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused.
     """
@@ -50,7 +70,27 @@ async def agreed(server: str, post: Post, ids: "itertools.count[int]", idle: flo
             return found
         if modern.REVISION not in _supported(server, answer):
             break
-    return await _initialized(server, post, ids, idle)
+    return None
+
+
+async def initialized(
+    server: str, post: Post, ids: "itertools.count[int]", idle: float, able: Abilities
+) -> Spoken:
+    """Begins a session of the initialize era, for clients that can answer this. Raises as above."""
+    id_ = b"%d" % next(ids)
+    declared = abilities.encoded(able)
+    params = legacy.initialize_params(requests.CLIENT, capabilities=declared)
+    response = await post(headers(()), jsonrpc.request(id_, "initialize", params))
+    answer = await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
+    revision, found = taken_part(server, answer)
+    session = [("mcp-protocol-version", revision)]
+    if named := response.headers.get(legacy.SESSION):
+        if not _SESSION.fullmatch(named):
+            raise UpstreamFailed(f"{server} names a session as no session can be named")
+        session.append((legacy.SESSION, named))
+    note = jsonrpc.notification("notifications/initialized", b"{}")
+    (await post(headers(session), note)).close()
+    return Spoken(found, tuple(session))
 
 
 def outdated(era: str, session: Sequence[tuple[str, str]], response: Response) -> bool:
@@ -69,10 +109,19 @@ def headers(session: Sequence[tuple[str, str]]) -> Headers:
     return [("content-type", "application/json"), ("accept", EVENT_STREAM), *session]
 
 
-def declared(result: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the capabilities in the answer to `server/discover` or `initialize`."""
-    found = result.get("capabilities")
-    return frozenset(found) if isinstance(found, dict) else frozenset()
+def offered(era: Literal["modern", "legacy"], raw: bytes) -> Offered:
+    """What the answer to `server/discover` or `initialize` says that its server can do."""
+    try:
+        found = jsonrpc.members(raw)
+        capabilities = jsonrpc.members(bytes(found.get("capabilities", b"{}")))
+    except ValueError:
+        return Offered(era, {})
+    instructions = _view(raw).get("instructions")
+    return Offered(
+        era,
+        {name: bytes(value) for name, value in capabilities.items()},
+        instructions if isinstance(instructions, str) else "",
+    )
 
 
 def discovered(answer: jsonrpc.Message) -> Spoken | None:
@@ -80,20 +129,19 @@ def discovered(answer: jsonrpc.Message) -> Spoken | None:
     result = _view(answer.result)
     versions = result.get("supportedVersions")
     if isinstance(versions, list) and modern.REVISION in versions:
-        return Spoken("modern", declared(result))
+        return Spoken(offered("modern", answer.result))
     return None
 
 
-def taken_part(server: str, answer: jsonrpc.Message) -> tuple[str, frozenset[str]]:
-    """The revision and the capabilities of an answer to `initialize`. Raises UpstreamFailed."""
+def taken_part(server: str, answer: jsonrpc.Message) -> tuple[str, Offered]:
+    """The revision and the rest of an answer to `initialize`. Raises UpstreamFailed."""
     raw, failed = requests.answered(answer, server)
     if failed:
         raise UpstreamFailed(f"{server} does not take part: {answers.said(raw)}")
-    result = _view(raw)
-    revision = result.get("protocolVersion")
+    revision = _view(raw).get("protocolVersion")
     if revision not in legacy.REVISIONS:
         raise UpstreamFailed(f"{server} speaks a revision that is not known here")
-    return revision, declared(result)
+    return revision, offered("legacy", raw)
 
 
 async def _read(server: str, response: Response, id_: bytes, idle: float) -> jsonrpc.Message | None:
@@ -127,22 +175,6 @@ def _supported(server: str, answer: jsonrpc.Message | None) -> list[str]:
     if not {modern.REVISION, *legacy.REVISIONS} & {str(name) for name in named}:
         raise UpstreamFailed(f"{server} speaks no revision that is known here")
     return named
-
-
-async def _initialized(server: str, post: Post, ids: "itertools.count[int]", idle: float) -> Spoken:
-    id_ = b"%d" % next(ids)
-    message = jsonrpc.request(id_, "initialize", legacy.initialize_params(requests.CLIENT))
-    response = await post(headers(()), message)
-    answer = await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
-    revision, capabilities = taken_part(server, answer)
-    session = [("mcp-protocol-version", revision)]
-    if named := response.headers.get(legacy.SESSION):
-        if not _SESSION.fullmatch(named):
-            raise UpstreamFailed(f"{server} names a session as no session can be named")
-        session.append((legacy.SESSION, named))
-    note = jsonrpc.notification("notifications/initialized", b"{}")
-    (await post(headers(session), note)).close()
-    return Spoken("legacy", capabilities, tuple(session))
 
 
 def _code(body: bytes) -> int | None:

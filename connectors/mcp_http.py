@@ -2,32 +2,32 @@
 
 import asyncio
 import itertools
-import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors import answers, asked, asked_back, discovery, eras, progress, requests
+from connectors import abilities, dialect, discovery, eras, requests, sessions
+from connectors.abilities import Abilities
 from connectors.application import Application, Program
-from connectors.failures import requested, told
+from connectors.endpoint import Endpoint
+from connectors.failures import requested
+from connectors.http_modern import HttpModern
+from connectors.http_session import HttpSession
 from connectors.services import Services
+from connectors.sessions import Sessions
 from connectors.urls import check_url
+from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
-from mcp_gateway.wire import jsonrpc, legacy, mirror, modern
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.connection import Response
-from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 
-Headers = eras.Headers
-Session = tuple[tuple[str, str], ...]
-CANCEL_BOUND: Final = 2.0
-
-log = logging.getLogger(__name__)
+Speaking = HttpModern | HttpSession
 
 
 class HttpConfig(BaseModel):
@@ -41,6 +41,7 @@ class HttpConfig(BaseModel):
 
     url: str
     timeout: float = Field(default=60.0, gt=0)
+    sessions: int = Field(default=sessions.MOST, gt=0)
     command: list[str] = []
     environment: list[str] = []
 
@@ -59,7 +60,6 @@ class McpHttp:
         self._name = name
         self._config = config
         self._services = services
-        self._url = config.url
         self._application = (
             Application(
                 Program(name, config.url, config.command, folder, config.environment),
@@ -69,222 +69,144 @@ class McpHttp:
             if config.command
             else None
         )
+        http = services.http
+        self._endpoint = Endpoint(name, http, config.url, config.timeout, self._lost)
         self._era = ""
-        self._session: Session = ()
-        self._declared: frozenset[str] = frozenset()
-        self._opening: asyncio.Task[None] | None = None
+        self._modern: HttpModern | None = None
+        self._sessions = Sessions(name, self._begin, most=config.sessions)
+        self._probing: asyncio.Task[None] | None = None
         self._ids = itertools.count(1)
+        self._offered = NOT_OFFERED
 
     @classmethod
     async def open(cls, name: str, config: HttpConfig, services: Services) -> "McpHttp":
         """Never waits for the upstream."""
         return cls(name, config, services, services.data / "servers" / name)
 
+    @property
+    def offered(self) -> Offered:
+        return self._offered
+
     async def discover(self, credential: Credential) -> Sequence[Definition]:
-        await self._opened(credential)
+        speaking = await self._speaking(credential, abilities.NONE)
 
         async def ask(method: str, params: bytes) -> bytes:
-            return await self._ask(method, params, credential)
+            return discovery.payload(
+                self._name, method, await self._ask(method, params, credential)
+            )
 
-        return await discovery.listed(self._name, ask, self._declared)
+        declared = frozenset(speaking.offered.capabilities or ())
+        return await discovery.listed(self._name, ask, declared)
 
     async def send(self, call: Call) -> Result:
-        if not self._era:
-            await self._opened(call.credential)
-        id_ = b"%d" % next(self._ids)
+        speaking: Speaking
+        if self._modern:
+            speaking, able = self._modern, abilities.NONE
+        else:
+            able = abilities.of(call)
+            known = self._sessions.known(call.credential, able) if self._era else None
+            speaking = known or await self._speaking(call.credential, able)
         try:
-            return await self._exchange(call, id_)
-        except asyncio.CancelledError:
-            await self._cancel(id_, call.credential)
-            raise
+            return await speaking.send(call)
+        except eras.Outdated as outdated:
+            now = await self._renewed(speaking, call.credential, able)
+            if now is None:
+                raw, failed = requests.answered(outdated.answer(self._name), self._name)
+                return jsonrpc.body(raw, failed=failed)
+            return await now.send(call, again=True)
 
     async def aclose(self) -> None:
-        if self._opening:
-            self._opening.cancel()
+        if self._probing:
+            self._probing.cancel()
+        await self._sessions.aclose()
         if self._application:
             await self._application.aclose()
 
-    # one request
-
-    def _message(self, call: Call, id_: bytes) -> bytes:
-        if self._era == "modern":
-            return jsonrpc.request(id_, call.method, requests.modern_params(call))
-        params = progress.renumbered(requests.legacy_params(call), id_)
-        return jsonrpc.request(id_, call.method, params)
-
-    async def _exchange(self, call: Call, id_: bytes) -> Result:
-        spoken = self._era, self._session
-        response = await self._call(call, id_)
-        if response.status in eras.STALE and await self._renewed(response, spoken, call.credential):
-            spoken = self._era, self._session
-            response = await self._call(call, id_)
-        if response.streaming:
-            answer = await self._streamed(response, id_, spoken[0], call)
-        else:
-            answer = answers.whole(self._name, response, id_)
-        return self._result(call.method, spoken[0], answer)
-
-    def _call(self, call: Call, id_: bytes) -> Awaitable[Response]:
-        name = requests.mirrored(call)
-        mirrors = self._mirrors(call) if call.target.mirrored else ()
-        return self._post(call.method, name, self._message(call, id_), call.credential, mirrors)
-
-    def _result(self, method: str, era: str, answer: jsonrpc.Message) -> Result:
-        raw, failed = requests.answered(answer, self._name)
-        if failed:
-            return jsonrpc.body(raw, failed=True)
-        if era == "legacy":
-            return jsonrpc.body(legacy.result_to_modern(method, raw))
-        return jsonrpc.body(raw, asked=asked.of(self._name, method, raw))
-
-    async def _post(
-        self,
-        method: str,
-        name: str,
-        message: bytes,
-        credential: Credential,
-        mirrors: Sequence[tuple[str, str]] = (),
-    ) -> Response:
-        headers = [*self._headers(method, name), *mirrors, *credential.headers]
+    async def _ask(self, method: str, params: bytes, credential: Credential) -> jsonrpc.Message:
+        """A request of the gateway's own."""
+        speaking = await self._speaking(credential, abilities.NONE)
         try:
-            response = await self._services.http.request(
-                "POST", self._url, headers, message, timeout=self._config.timeout
-            )
-        except HttpFailed as failure:
-            if not isinstance(failure, HttpTimedOut | TooLarge):
-                self._lost()
-            raise told(self._name, failure) from None
-        except ValueError as error:
-            raise UpstreamFailed(f"{self._name}: {error}") from None
-        if response.status == 401:
-            response.close()
-            raise CredentialRefused
-        return response
+            return await speaking.ask(method, params, credential)
+        except eras.Outdated as outdated:
+            now = await self._renewed(speaking, credential, abilities.NONE)
+            if now is None:
+                return outdated.answer(self._name)
+            return await now.ask(method, params, credential, again=True)
 
-    def _headers(self, method: str, name: str) -> Headers:
-        if self._era == "modern":
-            return modern.request_headers(method, name)
-        return eras.headers(self._session)
+    # what is spoken
 
-    def _mirrors(self, call: Call) -> Headers:
-        """`Mcp-Param-*`, made anew of what leaves: the caller's own may not fit it any more."""
-        if self._era != "modern":
-            return []
-        return mirror.headers(call.target.mirrored, call.outgoing.view().get("arguments"))
-
-    async def _streamed(
-        self, response: Response, id_: bytes, era: str, call: Call
-    ) -> jsonrpc.Message:
-        async def aside(message: jsonrpc.Message, raw: bytes) -> None:
-            if message.method and message.id:
-                await self._reply(message, era, call.credential)
-            elif message.method == progress.METHOD and era == "legacy":
-                await self._progressed(message.params.raw, id_, call)
-            elif message.method:
-                await call.notify(jsonrpc.body(raw))
-
-        return await answers.answer(
-            self._name, response, id_, idle=self._config.timeout, aside=aside
-        )
-
-    async def _progressed(self, params: bytes, id_: bytes, call: Call) -> None:
-        """Of other requests than this one its caller hears nothing."""
-        token = progress.token_of(call.outgoing.raw)
-        if token and progress.about(params) == id_:
-            await call.notify(progress.returned(params, token))
-
-    # what the gateway says of its own accord
-
-    async def _ask(self, method: str, params: bytes, credential: Credential) -> bytes:
-        spoken = self._era, self._session
-        response, id_ = await self._own(method, params, credential)
-        if response.status in eras.STALE and await self._renewed(response, spoken, credential):
-            response, id_ = await self._own(method, params, credential)
-        answer = await answers.answer(
-            self._name, response, id_, idle=self._config.timeout, aside=answers.nothing
-        )
-        return discovery.payload(self._name, method, answer)
-
-    async def _own(
-        self, method: str, params: bytes, credential: Credential
-    ) -> tuple[Response, bytes]:
-        """Sends a request of the gateway's own, in what is spoken now."""
-        id_ = b"%d" % next(self._ids)
-        if self._era == "modern":
-            params = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
-        message = jsonrpc.request(id_, method, params)
-        return await self._post(method, "", message, credential), id_
-
-    async def _reply(self, message: jsonrpc.Message, era: str, credential: Credential) -> None:
-        if era == "legacy":  # no other server may ask
-            await self._say("", asked_back.reply(message), credential)
-
-    async def _cancel(self, id_: bytes, credential: Credential) -> None:
-        """Tells a legacy upstream; a modern one sees its response stream closed."""
-        if self._era != "legacy":
-            return
-        method = "notifications/cancelled"
-        note = jsonrpc.notification(method, b'{"requestId":%b}' % id_)
-        # A task of its own: the one that this is said in is being cancelled.
-        saying = asyncio.ensure_future(self._say(method, note, credential))
-        try:
-            await asyncio.wait({saying}, timeout=CANCEL_BOUND)
-        finally:
-            saying.cancel()
-
-    async def _say(self, method: str, message: bytes, credential: Credential) -> None:
-        """Sends what nobody waits for an answer to: it is no matter to the call if it fails."""
-        try:
-            async with asyncio.timeout(CANCEL_BOUND):
-                (await self._post(method, "", message, credential)).close()
-        except (Refusal, CredentialRefused, TimeoutError) as failure:
-            log.debug("%s was not told: %s", self._name, type(failure).__name__)
-
-    # the connection's life
-
-    async def _opened(self, credential: Credential) -> None:
-        """Finds out what is spoken, once for all who wait for it."""
-        if self._era:
-            return
-        if self._opening is None or self._opening.done():
-            # Kept here, and ended in aclose: no one caller who leaves takes it along.
-            self._opening = asyncio.get_running_loop().create_task(self._agree(credential))
-            self._opening.add_done_callback(_looked_at)
-        opening = self._opening
-        await asyncio.wait({opening})
-        if opening.cancelled():
-            raise UpstreamFailed(f"{self._name} is being stopped")
-        opening.result()
-
-    async def _agree(self, credential: Credential) -> None:
-        if self._application:
-            self._url = await self._application.url()
-
-        async def post(headers: Headers, message: bytes) -> Response:
-            request = ("POST", self._url, [*headers, *credential.headers], message)
-            return await requested(self._services.http, self._name, request, self._config.timeout)
-
-        spoken = await eras.agreed(self._name, post, self._ids, self._config.timeout)
-        self._era, self._session, self._declared = spoken.era, spoken.session, spoken.declared
+    async def _speaking(self, credential: Credential, able: Abilities) -> Speaking:
+        """What is spoken now with whom shows this and can answer that."""
+        if not self._era:
+            await self._probed(credential)
+        return self._modern or await self._sessions.of(credential, able)
 
     async def _renewed(
-        self, response: Response, spoken: tuple[str, Session], credential: Credential
-    ) -> bool:
-        """Whether something else is spoken now than when this response was asked for.
+        self, speaking: Speaking, credential: Credential, able: Abilities
+    ) -> Speaking | None:
+        """What is spoken instead of this; None where that is the same.
 
-        If so the request is sent again: an upstream that turned it away has not carried it out.
+        A request that was turned away is sent again there: it has not been carried out.
         """
-        if not eras.outdated(*spoken, response):
-            return False
-        if (self._era, self._session) == spoken:
+        if speaking is self._modern or self._known(speaking):
             self._lost()
-        await self._opened(credential)
-        return (self._era, self._session) != spoken
+        now = await self._speaking(credential, able)
+        return None if now.era == speaking.era == "modern" else now
+
+    def _known(self, speaking: Speaking) -> bool:
+        return isinstance(speaking, HttpSession) and self._sessions.lost(speaking)
+
+    async def _probed(self, credential: Credential) -> None:
+        """Finds out what is spoken, once for all who wait for it."""
+        if self._probing is None or self._probing.done():
+            # Kept here, and ended in aclose: no one caller who leaves takes it along.
+            self._probing = asyncio.get_running_loop().create_task(self._probe(credential))
+            self._probing.add_done_callback(_looked_at)
+        probing = self._probing
+        await asyncio.wait({probing})
+        if probing.cancelled():
+            raise UpstreamFailed(f"{self._name} is being stopped")
+        probing.result()
+
+    async def _probe(self, credential: Credential) -> None:
+        if self._application:
+            self._endpoint.url = await self._application.url()
+        post = self._posting(credential)
+        spoken = await eras.probed(self._name, post, self._ids, self._config.timeout)
+        if spoken is None:
+            self._era = "legacy"
+            return
+        self._era, self._offered = "modern", spoken.offered
+        self._modern = HttpModern(self._endpoint, self._ids, spoken)
+        self._sessions.clear()
+
+    async def _begin(self, credential: Credential, able: Abilities) -> HttpSession:
+        post = self._posting(credential)
+        try:
+            spoken = await eras.initialized(self._name, post, self._ids, self._config.timeout, able)
+        except (Refusal, CredentialRefused):
+            self._era = ""  # it may be of the other era by the time that it is asked again
+            raise
+        self._offered = spoken.offered
+        session = HttpSession(self._endpoint, self._ids, spoken, credential, able, self._announced)
+        await session.begun()
+        return session
+
+    def _posting(self, credential: Credential) -> eras.Post:
+        async def post(headers: eras.Headers, message: bytes) -> Response:
+            request = ("POST", self._endpoint.url, [*headers, *credential.headers], message)
+            return await requested(self._services.http, self._name, request, self._config.timeout)
+
+        return post
 
     def _lost(self) -> None:
         """The upstream may be another one when it is back."""
-        self._era = ""
+        self._era, self._modern = "", None
         self._services.changed(self._name)
+
+    def _announced(self, message: jsonrpc.Message) -> None:
+        if message.method in dialect.LISTS:
+            self._services.changed(self._name)
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

@@ -7,17 +7,19 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors import asked, discovery, requests
+from connectors import abilities, asked, dialect, discovery, requests
+from connectors.abilities import NONE
 from connectors.child import Child, Command
 from connectors.pipe import Pipe
 from connectors.restarts import Restarts
 from connectors.services import Services
+from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed, UpstreamTimedOut
 from mcp_gateway.core.target import Definition
-from mcp_gateway.wire import jsonrpc, legacy
+from mcp_gateway.wire import jsonrpc
 
 STARTING: Final = 20.0
 """Seconds that a child has for `initialize`."""
@@ -64,27 +66,35 @@ class McpStdio:
         async def ask(method: str, params: bytes) -> bytes:
             if pipe.modern:
                 params = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
-            answer = await pipe.ask(method, params, self._config.timeout)
+            answer = await pipe.duplex.ask(method, params, self._config.timeout)
             return discovery.payload(self._name, method, answer)
 
-        return await discovery.listed(self._name, ask, pipe.declared)
+        return await discovery.listed(self._name, ask, frozenset(pipe.offered.capabilities or ()))
 
     async def send(self, call: Call) -> Result:
         pipe = await self._running()
-        params = requests.modern_params(call) if pipe.modern else requests.legacy_params(call)
-        answer = await pipe.ask(call.method, params, self._config.timeout, call.notify)
-        payload, failed = requests.answered(answer, self._name)
-        if failed:
-            return jsonrpc.body(payload, failed=True)
-        if not pipe.modern:
-            return jsonrpc.body(legacy.result_to_modern(call.method, payload))
-        return jsonrpc.body(payload, asked=asked.of(self._name, call.method, payload))
+        idle = self._config.timeout
+        if pipe.modern:
+            params = requests.modern_params(call)
+            return await pipe.duplex.send(call, params, self._modern, able=NONE, idle=idle)
+        params, able = requests.legacy_params(call), abilities.of(call)
+        return await pipe.duplex.send(call, params, self._legacy, able=able, idle=idle)
+
+    @property
+    def offered(self) -> Offered:
+        return self._pipe.offered if self._pipe else NOT_OFFERED
 
     async def aclose(self) -> None:
         """Ends the child, for good."""
         self._closed = True
         if self._pipe:
             await self._pipe.aclose()
+
+    def _modern(self, call: Call, answer: jsonrpc.Message) -> Result:
+        return asked.result(self._name, call.method, answer)
+
+    def _legacy(self, call: Call, answer: jsonrpc.Message) -> Result:
+        return dialect.result(self._name, call.method, answer)
 
     async def _running(self) -> Pipe:
         if self._pipe and self._pipe.open:
@@ -113,7 +123,7 @@ class McpStdio:
             self._name, config.command, self._folder, config.environment, memory=config.memory
         )
         child = await Child.spawn(command, self._services.ledger, piped=True)
-        pipe = Pipe(self._name, child)
+        pipe = Pipe(self._name, child, self._announced)
         try:
             await pipe.agree(STARTING)
         except BaseException:
@@ -121,6 +131,10 @@ class McpStdio:
             raise
         child.on_end(lambda: self._gone(child))
         return pipe
+
+    def _announced(self, message: jsonrpc.Message) -> None:
+        if message.method in dialect.LISTS:
+            self._services.changed(self._name)
 
     def _gone(self, child: Child) -> None:
         failure = UpstreamFailed(f"{self._name} {child.end}", detail=str(child.words))

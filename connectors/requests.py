@@ -39,6 +39,8 @@ def modern_params(call: Call) -> bytes:
     meta[modern.META_VERSION] = _REVISION
     meta[modern.META_CAPABILITIES] = _declared(call, meta)
     meta[modern.META_CLIENT] = _CLIENT
+    if call.declared is not None and call.declared.level:
+        meta.setdefault(modern.META_LOG_LEVEL, msgspec.Raw(jsonrpc.encode(call.declared.level)))
     if call.trace:
         meta["traceparent"] = _traced(call)
     found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))

@@ -56,6 +56,10 @@ class Response:
         while chunk := await self._connection.next_chunk(self._answer, idle):
             yield chunk
 
+    async def chunk(self, idle: float) -> bytes:
+        """The next of `chunks()`, empty at the end."""
+        return await self._connection.next_chunk(self._answer, idle)
+
     async def read(self, most: int, idle: float) -> bytes:
         """The rest of the stream. Raises TooLarge when that is more than `most` bytes."""
         held = bytearray()

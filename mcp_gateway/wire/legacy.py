@@ -10,6 +10,8 @@ LATEST: Final = REVISIONS[-1]
 SESSION: Final = "mcp-session-id"
 NOT_FOUND: Final = -32002
 """Resource not found, before 2026-07-28 (then -32602)."""
+URL_ELICITATION: Final = -32042
+"""An address has to be visited first, in 2025-11-25 (then a result that asks)."""
 
 
 def negotiated(requested: Any) -> str:
@@ -17,10 +19,13 @@ def negotiated(requested: Any) -> str:
     return requested if requested in REVISIONS else LATEST
 
 
-def initialize_params(client: bytes, revision: str = LATEST) -> bytes:
-    """What the gateway says to a legacy upstream. No capability is claimed."""
-    return b'{"protocolVersion":%b,"capabilities":{},"clientInfo":%b}' % (
+def initialize_params(
+    client: bytes, revision: str = LATEST, *, capabilities: bytes = b"{}"
+) -> bytes:
+    """What the gateway says to a legacy upstream. No capability is claimed but these."""
+    return b'{"protocolVersion":%b,"capabilities":%b,"clientInfo":%b}' % (
         jsonrpc.encode(revision),
+        capabilities,
         client,
     )
 

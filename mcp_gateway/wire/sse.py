@@ -7,6 +7,7 @@ KEEP_ALIVE: Final = b":\n\n"
 MOST: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELD: Final = len(b"data: ")
+_DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Decoder:
     """Bytes in any cut to events. Lines may end in CR LF, LF or CR.
 
     A line ends with its CR: an event is there as soon as its last byte is, whatever follows.
-    Comments and `retry` are dropped. `most` bounds the data of one event, and any line.
+    Comments are dropped. `most` bounds the data of one event, and any line. `last_id` is where the
+    stream may be taken up again, `retry` the milliseconds until then that were asked for.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, *, last_id: str = "") -> None:
+        self.retry: int | None = None
         self._most = most
         self._started = False
         self._after_cr = False
@@ -45,7 +48,11 @@ class Decoder:
         self._data = bytearray()
         self._any = False
         self._event = ""
-        self._id = ""
+        self._id = last_id
+
+    @property
+    def last_id(self) -> str:
+        return self._id
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that this chunk completes. Raises ValueError for one that is too large."""
@@ -89,6 +96,8 @@ class Decoder:
             self._event = value.decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit() and len(value) <= _DIGITS:
+            self.retry = int(value)
         return None
 
     def _add(self, value: bytes) -> None:

@@ -20,13 +20,13 @@ from connectors import CONNECTORS
 from mcp_gateway.core import ports
 from tests.connectors.conftest import SMALL, Around
 from tests.connectors.contract import Case
-from tests.connectors.http import Asked, Era, raw_upstream, text
+from tests.connectors.http import Asked, Era, answer_of, raw_upstream, text
+from tests.connectors.sse import event, sse_upstream
 from tests.connectors.stdio import PREAMBLE
 from tests.support.gateway import free_port
-from tests.support.sdk_upstream import serving
+from tests.support.sdk_upstream import command, serving
 from tests.support.tcp import plain
 
-SERVER = str(Path(__file__).parents[1] / "support" / "sdk_upstream.py")
 TOOLS: dict[str, Any] = {
     "tool": "echo",
     "arguments": {"text": "hello"},
@@ -75,6 +75,10 @@ def large(asked: Asked) -> bytes:
     return text(asked, "x" * SMALL)
 
 
+def large_event(asked: Asked) -> bytes:
+    return event(answer_of(asked, "x" * 9_000_000)) if asked.method == "tools/call" else b""
+
+
 async def http(bench: Bench, **options: Any) -> Case:
     upstream = await bench.stack.enter_async_context(serving(bench.folder / "notes", **options))
     at = partial(bench.opened, "mcp_http")
@@ -86,6 +90,7 @@ async def http(bench: Bench, **options: Any) -> Case:
 
     return Case(
         **TOOLS,
+        asks=not (options.get("stateless_http") or "json_response" in options),
         opened=lambda: at(url=upstream.url),
         seen=lambda: bench.noted("started w"),
         cancelled=hung_up if one_piece else lambda: bench.noted("cancelled w"),
@@ -93,6 +98,28 @@ async def http(bench: Bench, **options: Any) -> Case:
         silent=lambda: at(url=urls[0], timeout=0.3),
         large=lambda: at(url=urls[1]),
         refusing=lambda: at(url=urls[2]),
+        shown=lambda: [head.get("authorization", "") for head in upstream.heads],
+    )
+
+
+async def sse(bench: Bench) -> Case:
+    upstream = await bench.stack.enter_async_context(serving(bench.folder / "notes", sse=True))
+    at = partial(bench.opened, "mcp_sse")
+    found = [
+        await bench.stack.enter_async_context(sse_upstream(say)) for say in (silent, large_event)
+    ]
+    urls = [failing.url for failing in found]
+    refused = await bench.failing(refusing, "")
+    return Case(
+        **TOOLS,
+        asks=True,
+        opened=lambda: at(url=upstream.url),
+        seen=lambda: bench.noted("started w"),
+        cancelled=lambda: bench.noted("cancelled w"),
+        away=lambda: at(url=f"http://127.0.0.1:{free_port()}/sse"),
+        silent=lambda: at(url=urls[0], timeout=0.3),
+        large=lambda: at(url=urls[1]),
+        refusing=lambda: at(url=refused),
         shown=lambda: [head.get("authorization", "") for head in upstream.heads],
     )
 
@@ -107,10 +134,10 @@ async def stdio(bench: Bench) -> Case:
 
     says_nothing = program("silent", "hear()")
     says_much = program("large", "print('x' * 9_000_000, flush=True); hear()")
-    words = [sys.executable, SERVER, str(bench.folder / "notes")]
     return Case(
         **TOOLS,
-        opened=lambda: at(command=words, environment=["PYTHONPATH"]),
+        asks=True,
+        opened=lambda: at(command=command(bench.folder / "notes")),
         seen=lambda: bench.noted("started w"),
         cancelled=lambda: bench.noted("cancelled w"),
         away=lambda: at(command=["/bin/false"]),
@@ -197,6 +224,7 @@ CASES: dict[str, Callable[[Bench], Awaitable[Case]]] = {
     "mcp_http legacy json": partial(http, only="legacy", json_response=True),
     "mcp_http stateless": partial(http, only="legacy", stateless_http=True),
     "mcp_stdio": stdio,
+    "mcp_sse": sse,
     "openapi": openapi,
 }
 """By kind, and what is particular about the upstream."""

@@ -18,6 +18,7 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed, UpstreamTimedOut
 from mcp_gateway.core.target import Target
+from tests.connectors.answering import able, answered
 from tests.support.calls import call
 
 BOUND: Final = 15.0
@@ -49,6 +50,8 @@ class Case:
     silent: Callable[[], Opened]
     large: Callable[[], Opened]
     refusing: Callable[[], Opened] | None = None
+    asks: bool = False
+    """Whether the tool `ask` asks for a name, and answers with it."""
     shown: Callable[[], Sequence[str]] = field(default=lambda: ())
     """What the upstream has been shown in `authorization`."""
 
@@ -155,12 +158,38 @@ async def shows_the_credential_to_the_upstream_alone(case: Case) -> None:
         assert f"Bearer {SECRET}" in case.shown()
 
 
+async def asks(case: Case) -> None:
+    """What an upstream asks is a result, and the answer to it goes on with the call."""
+    if not case.asks:
+        return
+    async with case.opened() as connector:
+        for name in ("Ada", "Grace"):
+            made = asking(case, "ask", {"kinds": ["elicitation"]})
+            asked = await connector.send(able(made, {"elicitation": {}}))
+            again = await answered(
+                connector, made, asked, {"action": "accept", "content": {"name": name}}
+            )
+            assert again.view()["content"][0]["text"] == f"the elicitation: accept {name}"
+            assert again.asked is None
+
+
+async def refuses_what_nobody_can_answer(case: Case) -> None:
+    """Who cannot be asked is not asked, and the upstream is told so at once."""
+    if not case.asks:
+        return
+    async with case.opened() as connector, asyncio.timeout(BOUND):
+        answer = await connector.send(asking(case, "ask", {"kinds": ["elicitation"]}))
+    assert answer.failed or answer.asked
+
+
 CHECKS: Final[Sequence[Callable[[Case], Awaitable[None]]]] = (
     opens_without_waiting,
     discovers,
     sends,
     sends_before_discovery,
     cancels,
+    asks,
+    refuses_what_nobody_can_answer,
     closes,
     closes_unused,
     shows_the_credential_to_the_upstream_alone,

@@ -12,6 +12,7 @@ from connectors.mcp_http import HttpConfig, McpHttp
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc
+from mcp_gateway.wire.modern import META_CAPABILITIES, META_LOG_LEVEL
 from tests.connectors.conftest import Around
 from tests.support.calls import call
 from tests.support.tcp import plain, read_request, tcp_server
@@ -33,6 +34,18 @@ class Asked:
 
     head: Mapping[str, str]
     message: Mapping[str, Any]
+    verb: str = "POST"
+    writer: asyncio.StreamWriter | None = None
+
+    def say(self, message: bytes, id_: str = "") -> None:
+        """Says this on the stream that answers the request."""
+        assert self.writer is not None
+        named = b"id: %b\n" % id_.encode() if id_ else b""
+        self.writer.write(named + b"data: %b\n\n" % message)
+
+    def close(self) -> None:
+        assert self.writer is not None
+        self.writer.close()
 
     @property
     def method(self) -> str:
@@ -45,11 +58,15 @@ class Asked:
 
 @dataclass
 class Raw:
-    """A listening upstream. `left` are the requests whose callers hung up before an answer."""
+    """A listening upstream. `left` are the requests whose callers hung up before an answer.
+
+    `ended` are the sessions that were ended, each time that they were.
+    """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     left: list[Asked] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def of(self, method: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.method == method]
@@ -69,6 +86,11 @@ async def raw_upstream(say: Say, era: Era = "modern", session: str = "s-1") -> A
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             asked = read(await read_request(reader))
+            if asked.verb == "DELETE":
+                found.ended.append(asked.head["mcp-session-id"])
+                writer.write(plain(b""))
+                continue
+            asked.writer = writer
             found.asked.append(asked)
             said = (taking_part(asked, era, session) if era else b"") or say(asked)
             writer.write(said.removeprefix(CLOSE))
@@ -97,7 +119,8 @@ def read(request: bytes) -> Asked:
     head, _, body = request.partition(b"\r\n\r\n")
     lines = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
     named = {name.decode().lower(): value.decode("latin-1") for name, value in lines}
-    return Asked(named, jsonrpc.decode(body) if body else {})
+    verb = head.partition(b" ")[0].decode()
+    return Asked(named, jsonrpc.decode(body) if body else {}, verb)
 
 
 def taking_part(asked: Asked, era: Era, session: str) -> bytes:
@@ -153,11 +176,15 @@ def answer_of(asked: Asked, said: str = "done") -> bytes:
 
 
 def echo(credential: Credential = KEY, **fields: Any) -> Any:
+    """A call of the tool `echo`. `token`, `level` and `able` are what its `_meta` says."""
     params: dict[str, Any] = {"name": "up__echo", "arguments": {"text": "hello"}}
-    if "token" in fields:
-        params["_meta"] = {"progressToken": fields.pop("token")}
-    made = call(params=params, **fields)
-    made.target, made.credential = fields.pop("target", ECHO), credential
+    named = {"token": "progressToken", "level": META_LOG_LEVEL, "able": META_CAPABILITIES}
+    meta = {name: fields.pop(given) for given, name in named.items() if given in fields}
+    target = fields.pop("target", ECHO)
+    made = call(
+        params={**params, **fields.pop("more", {}), **({"_meta": meta} if meta else {})}, **fields
+    )
+    made.target, made.credential = target, credential
     return made
 
 

@@ -329,6 +329,16 @@ async def test_closing_ends_a_start_that_is_under_way(around: Around) -> None:
         await until(lambda: upstream.left)
 
 
-def test_nothing_but_an_object_declares_capabilities() -> None:
-    assert eras.declared({"capabilities": {"tools": {}, "x": 1}}) == {"tools", "x"}
-    assert eras.declared({"capabilities": ["tools"]}) == eras.declared({}) == frozenset()
+def test_what_an_upstream_says_of_itself_is_kept_as_it_said_it() -> None:
+    raw = b'{"capabilities":{"tools":{"listChanged":true},"x":1},"instructions":"Ask nicely"}'
+
+    found = eras.offered("legacy", raw)
+
+    assert found.era == "legacy"
+    assert found.capabilities == {"tools": b'{"listChanged":true}', "x": b"1"}
+    assert found.instructions == "Ask nicely"
+
+
+@pytest.mark.parametrize("raw", [b'{"capabilities":["tools"]}', b"{}", b"7", b"{"])
+def test_nothing_but_an_object_declares_capabilities(raw: bytes) -> None:
+    assert eras.offered("modern", raw).capabilities == {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors import mcp_http
+from connectors import endpoint
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.errors import (
     Forbidden,
@@ -38,7 +38,7 @@ async def test_answers_that_come_in_a_stream_are_found_among_the_rest(around: Ar
     def say(asked: Asked) -> bytes:
         return events(
             b"",
-            b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}',
+            b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}',
             b'{"jsonrpc":"2.0","id":999,"result":{}}',
             b'{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}',
             answer_of(asked, "found"),
@@ -49,10 +49,10 @@ async def test_answers_that_come_in_a_stream_are_found_among_the_rest(around: Ar
         raw_upstream(say) as upstream,
         connected(around, upstream.url) as connector,
     ):
-        answer = await connector.send(echo(notify=inbox))
+        answer = await connector.send(echo(notify=inbox, level="info"))
 
     assert said(answer) == "found"
-    assert [jsonrpc.decode(raw)["params"] for raw in inbox.messages] == [{"data": 1}]
+    assert [jsonrpc.decode(raw)["params"] for raw in inbox.messages] == [{"level": "info"}]
     assert len(upstream.of("tools/call")) == 1
     assert upstream.of("") == []  # 2026-07-28 knows no requests of a server's
 
@@ -103,7 +103,7 @@ async def test_a_notification_that_may_not_be_released_ends_the_call_and_the_str
         raise Forbidden("owed before the answer")
 
     def say(asked: Asked) -> bytes:
-        note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}'
+        note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}'
         return EVENTS + b"data: %b\n\n" % note
 
     async with (
@@ -111,7 +111,7 @@ async def test_a_notification_that_may_not_be_released_ends_the_call_and_the_str
         connected(around, upstream.url) as connector,
     ):
         with pytest.raises(Forbidden):
-            await connector.send(echo(notify=gate))
+            await connector.send(echo(notify=gate, level="info"))
 
 
 @pytest.mark.requirement("edge:progress-passes")
@@ -205,11 +205,11 @@ async def test_the_end_of_a_caller_in_the_middle_of_a_stream_ends_the_stream(
     inbox = Inbox()
 
     def say(_: Asked) -> bytes:
-        note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}'
+        note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}'
         return EVENTS + b"data: %b\n\n" % note
 
     async with raw_upstream(say) as upstream, connected(around, upstream.url) as connector:
-        sending = asyncio.ensure_future(connector.send(echo(notify=inbox)))
+        sending = asyncio.ensure_future(connector.send(echo(notify=inbox, level="info")))
         await until(lambda: inbox.messages)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -219,7 +219,7 @@ async def test_the_end_of_a_caller_in_the_middle_of_a_stream_ends_the_stream(
 async def test_an_upstream_that_takes_no_cancellation_is_not_waited_for(
     around: Around, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mcp_http, "CANCEL_BOUND", 0.1)
+    monkeypatch.setattr(endpoint, "BOUND", 0.1)
     async with (
         raw_upstream(lambda _: b"", era="legacy") as upstream,
         connected(around, upstream.url) as connector,

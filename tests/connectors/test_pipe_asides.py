@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from connectors import pipe as pipes
+from connectors import heard as queues
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.errors import Forbidden, UpstreamTimedOut
 from mcp_gateway.wire import jsonrpc
@@ -88,7 +88,10 @@ PROGRESS = """
     for n in range(COUNT):
         say(method="notifications/progress",
             params={"progressToken": token, "progress": n, "message": "x" * SIZE})
-    answer(hear(), "other")
+    other = hear()
+    while "id" not in other:
+        other = hear()
+    answer(other, "other")
     answer(asked, "done")
     hear()
 """
@@ -113,7 +116,7 @@ async def test_a_caller_who_is_slow_to_hear_holds_up_no_other_call(around: Aroun
         result = await waiting
 
     assert (text_of(other), text_of(result)) == ("other", "done")
-    assert len(heard) <= pipes.WAITING + 1
+    assert len(heard) <= queues.WAITING + 1
     assert b'"progress":999' in heard[-1]
 
 

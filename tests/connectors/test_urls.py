@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from connectors.urls import check_url
+from connectors.urls import check_url, within
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,34 @@ def test_a_url_that_cannot_is_refused_without_what_may_be_secret(
     with pytest.raises(ValueError, match=why) as told:
         check_url(text, command)
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("/messages?id=1", "https://mcp.example/messages?id=1"),
+        ("messages", "https://mcp.example/a/messages"),
+        ("https://MCP.example:443/m", "https://MCP.example:443/m"),
+    ],
+)
+def test_a_reference_leads_on_within_its_origin(reference: str, found: str) -> None:
+    assert within("https://mcp.example/a/sse", reference) == found
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "http://mcp.example/m",
+        "https://mcp.example:8443/m",
+        "https://mcp.example.evil/m",
+        "https://mcp.example@evil.example/m",
+        "//evil.example/m",
+        "https://127.0.0.1/m",
+        "file:///etc/passwd",
+        "https://mcp.example/m\r\nx: y",
+    ],
+)
+@pytest.mark.requirement("upstreams:http-and-sse")
+def test_and_nowhere_else(reference: str) -> None:
+    with pytest.raises(ValueError, match=r"origin|URL"):
+        within("https://mcp.example/a/sse", reference)

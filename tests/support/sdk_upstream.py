@@ -1,7 +1,7 @@
 """An MCP server on the official SDK with a tool for each thing that a connector is tested by.
 
-Run as a script with NOTES it speaks over its standard streams; `serving()` serves it over HTTP in
-this process. What happens to its calls is noted in the file NOTES, a line each.
+Run with NOTES, as `command()` does, it speaks over its standard streams; `serving()` serves it over
+HTTP in this process. What happens to its calls is noted in the file NOTES, a line each.
 """
 
 import asyncio
@@ -11,15 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import anyio
 import mcp_types as types
 import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+
+from tests.support import asking, asking_before
 
 BOUND = 10.0
 MODERN = b"2026-07-28"
@@ -27,13 +30,6 @@ Era = Literal["", "modern", "legacy"]
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 Context = ServerRequestContext[Any, Any]
-
-STATE: Final = "the upstream's own, round "
-SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}},
-    "required": ["name"],
-}
 
 
 def _tool(name: str, **properties: dict[str, Any]) -> types.Tool:
@@ -55,6 +51,8 @@ TOOLS = [
         text={"type": "string"},
     ),
     _tool("ask", kinds={"type": "array"}, rounds={"type": "integer"}),
+    _tool("visit"),
+    _tool("log", levels={"type": "array"}),
     _tool("crooked", amount={"type": "number", "x-mcp-header": "Two Words"}),
 ]
 
@@ -80,7 +78,7 @@ def build(notes: Path) -> Server[Any]:
         message = types.PromptMessage(role="user", content=content)
         return types.GetPromptResult(messages=[message])
 
-    return Server(
+    server = Server[Any](
         "upstream",
         version="1",
         on_list_tools=list_tools,
@@ -88,6 +86,17 @@ def build(notes: Path) -> Server[Any]:
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
     )
+    _notes_levels(server, notes)
+    return server
+
+
+def _notes_levels(server: Server[Any], notes: Path) -> None:
+    async def set_level(ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        with notes.open("a") as file:
+            file.write(f"level {params.level}\n")
+        return types.EmptyResult()
+
+    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
 
 
 async def _answered(
@@ -95,8 +104,11 @@ async def _answered(
 ) -> types.CallToolResult | types.InputRequiredResult:
     arguments = params.arguments or {}
     said: types.InputRequiredResult | str
-    if params.name == "ask":
-        said = _asked(params, arguments.get("kinds", []), arguments.get("rounds", 1))
+    kinds, rounds = arguments.get("kinds", []), arguments.get("rounds", 1)
+    if params.name == "ask" and ctx.protocol_version == MODERN.decode():
+        said = asking.answered(params, kinds, rounds)
+    elif params.name == "ask":
+        said = await asking_before.answered(ctx, kinds, rounds)
     else:
         said = await _run(ctx, params.name, arguments, notes)
     if not isinstance(said, str):
@@ -104,45 +116,15 @@ async def _answered(
     return types.CallToolResult(content=[types.TextContent(type="text", text=said)])
 
 
-def _questions(kinds: list[str]) -> dict[str, types.InputRequest]:
-    """One of each kind, by the names of the capabilities."""
-    form = types.ElicitRequestFormParams(message="Who are you?", requested_schema=SCHEMA)
-    said = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="Hi"))
-    made: dict[str, types.InputRequest] = {
-        "elicitation": types.ElicitRequest(params=form),
-        "sampling": types.CreateMessageRequest(
-            params=types.CreateMessageRequestParams(messages=[said], max_tokens=10)
-        ),
-        "roots": types.ListRootsRequest(),
-    }
-    return {f"the {kind}": made[kind] for kind in kinds}
-
-
-def _asked(
-    params: types.CallToolRequestParams, kinds: list[str], rounds: int
-) -> types.InputRequiredResult | str:
-    """Asks `rounds` times, then says what was answered last; minds its own state."""
-    came = params.request_state
-    past = int(came.removeprefix(STATE)) if came else 0
-    if came and came != f"{STATE}{past}":
-        raise ValueError("the state was altered on its way")
-    if past < rounds:
-        return types.InputRequiredResult(
-            input_requests=_questions(kinds), request_state=f"{STATE}{past + 1}"
-        )
-    given = params.input_responses or {}
-    return ", ".join(f"{key}: {_said(given[key])}" for key in sorted(given))
-
-
-def _said(answer: types.InputResponse) -> str:
-    if isinstance(answer, types.ElicitResult):
-        return f"{answer.action} {(answer.content or {}).get('name')}"
-    if isinstance(answer, types.ListRootsResult):
-        return " ".join(str(root.uri) for root in answer.roots)
-    return str(answer.content)
-
-
 async def _run(ctx: Context, name: str, arguments: dict[str, Any], notes: Path) -> str:
+    if name == "log":
+        return await asking_before.logged(ctx, arguments["levels"])
+    if name == "visit":
+        return asking_before.visited(notes.read_text().splitlines().count("called visit"))
+    return await _acted(ctx, name, arguments, notes)
+
+
+async def _acted(ctx: Context, name: str, arguments: dict[str, Any], notes: Path) -> str:
     if name == "count":
         for step in range(arguments["steps"]):
             await ctx.session.report_progress(step + 1, arguments["steps"])
@@ -178,37 +160,61 @@ class Upstream:
     """One that serves over HTTP. `heads` are the headers of each request, by lower-case name.
 
     `connections` says how many are open: with answers in one piece the SDK does not see a caller
-    hang up, but the connection is gone.
+    hang up, but the connection is gone. `sessions` says how many of the initialize era it keeps.
     """
 
     url: str
     notes: Path
     connections: Callable[[], int] = lambda: 0
+    sessions: Callable[[], int] = lambda: 0
     heads: list[dict[str, str]] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def serving(
-    notes: Path, *, only: Era = "", port: int = 0, **options: Any
+    notes: Path, *, only: Era = "", port: int = 0, sse: bool = False, **options: Any
 ) -> AsyncIterator[Upstream]:
-    """Serves over HTTP until it is left. `only`: of one era, where the SDK's speaks both."""
+    """Serves over HTTP until it is left. `only`: of one era, where the SDK's speaks both.
+
+    `sse`: over HTTP+SSE, as in 2024-11-05.
+    """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
-        upstream = Upstream(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", notes)
-        app = _of_one_era(build(notes).streamable_http_app(**options), only, upstream)
+        path = "sse" if sse else "mcp"
+        upstream = Upstream(f"http://127.0.0.1:{listening.getsockname()[1]}/{path}", notes)
+        server = build(notes)
+        streamable = _over_sse(server) if sse else server.streamable_http_app(**options)
+        if not sse:
+            upstream.sessions = lambda: len(server.session_manager._server_instances)
+        app = _of_one_era(streamable, only, upstream)
         config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        upstream.connections = lambda: len(server.server_state.connections)
-        task = asyncio.get_running_loop().create_task(server.serve([listening]))
+        running = uvicorn.Server(config)
+        upstream.connections = lambda: len(running.server_state.connections)
+        task = asyncio.get_running_loop().create_task(running.serve([listening]))
         try:
             async with asyncio.timeout(BOUND):
-                while not server.started:
+                while not running.started:
                     await asyncio.sleep(0.01)
             yield upstream
         finally:
-            server.should_exit = True
+            running.should_exit = True
             await task
+
+
+def _over_sse(server: Server[Any]) -> App:
+    transport = SseServerTransport("/messages/")
+
+    async def application(scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] != "/sse":
+            await transport.handle_post_message(scope, receive, send)
+            return
+        async with transport.connect_sse(scope, receive, send) as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+
+    return application
 
 
 def _of_one_era(app: App, only: Era, upstream: Upstream) -> App:
@@ -236,6 +242,13 @@ async def _turned_away(send: Any, *, modern: bool) -> None:
     head = {"type": "http.response.start", "status": 400, "headers": []}
     await send(head)
     await send({"type": "http.response.body", "body": body})
+
+
+def command(notes: Path) -> list[str]:
+    """Words that start it in a process of its own, out of the same tree."""
+    tree, module = str(Path(__file__).parents[2]), "tests.support.sdk_upstream"
+    program = f"import runpy, sys; sys.path.insert(0, {tree!r}); runpy.run_module({module!r}"
+    return [sys.executable, "-c", f"{program}, run_name='__main__')", str(notes)]
 
 
 async def _stdio(notes: Path) -> None:

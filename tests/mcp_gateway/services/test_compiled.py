@@ -54,7 +54,7 @@ def test_every_fault_of_every_section_is_said_at_once(base: Path) -> None:
         "limits.principal: 'default': 'often' is no limit",
         "limits.principal: 'tool/x'",
         "servers.a: no guard profile is called 'none-such'",
-        "servers.a: no connector 'pigeon'; known: mcp_http, mcp_stdio, openapi",
+        "servers.a: no connector 'pigeon'; known: mcp_http, mcp_sse, mcp_stdio, openapi",
         "servers.b.url: Field required",
         "servers.b.timeout: Input should be greater than 0",
         "own.csv:1",

@@ -93,3 +93,9 @@ def test_a_resource_that_is_not_found_has_the_code_of_each_era() -> None:
 def test_every_other_code_is_the_same_in_both(method: str, code: int) -> None:
     assert legacy.code_to_modern(method, code) == code
     assert legacy.code_to_legacy(method, code) == code
+
+
+def test_what_can_be_answered_is_declared_as_it_is_given() -> None:
+    said = json.loads(legacy.initialize_params(b"{}", capabilities=b'{"roots":{}}'))
+
+    assert said["capabilities"] == {"roots": {}}

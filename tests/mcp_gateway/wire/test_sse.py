@@ -111,3 +111,25 @@ def test_data_cannot_start_a_field_of_its_own() -> None:
 def test_a_name_cannot_start_a_field_of_its_own(name: str) -> None:
     with pytest.raises(ValueError, match="one line"):
         encode(b"x", name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "last", "retry"),
+    [
+        (b"", "before", None),
+        (b"id: 7\n\n", "7", None),
+        (b"id: 7\nretry: 250\ndata: x\n\n", "7", 250),
+        (b"id: a\0b\nretry: soon\n\n", "before", None),
+        (b"retry: -1\n\nretry: 1.5\n\n", "before", None),
+        (b"retry: 99999999999999999999\n\n", "before", None),
+        (b"id\n\n", "", None),
+    ],
+)
+@pytest.mark.requirement("upstreams:closed-streams-are-taken-up-again")
+def test_where_a_stream_may_be_taken_up_again_and_when_is_kept(
+    raw: bytes, last: str, retry: int | None
+) -> None:
+    decoder = Decoder(last_id="before")
+    decoder.feed(raw)
+
+    assert (decoder.last_id, decoder.retry) == (last, retry)

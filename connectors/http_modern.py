@@ -1,0 +1,74 @@
+"""An upstream of 2026-07-28 over Streamable HTTP: each request stands alone."""
+
+import itertools
+
+from connectors import answers, asked, eras, levels, requests
+from connectors.endpoint import Endpoint, Headers
+from mcp_gateway.core.body import Result
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.credential import Credential
+from mcp_gateway.wire import jsonrpc, mirror, modern
+from mcp_gateway.wire.connection import Response
+
+
+class HttpModern:
+    """What closes the stream of a request cancels it, so nothing is said to cancel one."""
+
+    def __init__(
+        self, endpoint: Endpoint, ids: "itertools.count[int]", spoken: eras.Spoken
+    ) -> None:
+        self.era = "modern"
+        self.offered = spoken.offered
+        self._endpoint = endpoint
+        self._ids = ids
+
+    async def send(self, call: Call, *, again: bool = False) -> Result:
+        """Raises as `ports.Connector.send`, and `eras.Outdated` unless it is sent `again`."""
+        id_ = b"%d" % next(self._ids)
+        message = jsonrpc.request(id_, call.method, requests.modern_params(call))
+        headers = modern.request_headers(call.method, requests.mirrored(call))
+        if call.target.mirrored:
+            headers += _mirrors(call)
+        response = await self._endpoint.send("POST", headers, message, call.credential)
+        if not again:
+            _current(response)
+        server = self._endpoint.server
+        if response.streaming:
+            answer = await self._streamed(call, id_, response)
+        else:
+            answer = answers.whole(server, response, id_)
+        return asked.result(server, call.method, answer)
+
+    async def ask(
+        self, method: str, params: bytes, credential: Credential, *, again: bool = False
+    ) -> jsonrpc.Message:
+        """A request of the gateway's own. Raises as `send`."""
+        id_ = b"%d" % next(self._ids)
+        own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
+        message = jsonrpc.request(id_, method, own)
+        headers = modern.request_headers(method, "")
+        response = await self._endpoint.send("POST", headers, message, credential)
+        if not again:
+            _current(response)
+        server, idle = self._endpoint.server, self._endpoint.timeout
+        return await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
+
+    async def _streamed(self, call: Call, id_: bytes, response: Response) -> jsonrpc.Message:
+        async def aside(message: jsonrpc.Message, raw: bytes) -> None:
+            if message.id or not message.method:
+                return  # a server of this revision asks in its results alone
+            if message.method != levels.METHOD or levels.heard(call, message.params):
+                await call.notify(jsonrpc.body(raw))
+
+        server, idle = self._endpoint.server, self._endpoint.timeout
+        return await answers.answer(server, response, id_, idle=idle, aside=aside)
+
+
+def _current(response: Response) -> None:
+    if response.status in eras.STALE and eras.outdated("modern", (), response):
+        raise eras.Outdated(response)
+
+
+def _mirrors(call: Call) -> Headers:
+    """`Mcp-Param-*`, made anew of what leaves: the caller's own may not fit it any more."""
+    return mirror.headers(call.target.mirrored, call.outgoing.view().get("arguments"))
