@@ -37,10 +37,11 @@ conformance: $(VENV)/.dev $(RUNTIMES)/conformance/.ready  ## run the official su
 bench: $(VENV)/.dev  ## measure the path of a call
 	$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.dev  ## the long runs: 50 kills twice, 100,000 calls of every kind
+soak: $(VENV)/.dev  ## the long runs: 50 kills twice, 100,000 calls of every kind, 10,000 clients of an older upstream
 	$(BIN)/python -m tests.soak.kill9 --kills 50
 	$(BIN)/python -m tests.soak.kill9_gateway --kills 50
 	$(BIN)/python -m tests.soak.load --calls 100000
+	$(BIN)/python -m tests.soak.sessions --clients 10000
 
 lock:  ## write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
