@@ -28,6 +28,7 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 Context = ServerRequestContext[Any, Any]
 
+PAGE: Final = types.ElicitRequestURLParams(message="Log in", url="https://example.com/login")
 STATE: Final = "the upstream's own, round "
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -114,6 +115,7 @@ def _questions(kinds: list[str]) -> dict[str, types.InputRequest]:
             params=types.CreateMessageRequestParams(messages=[said], max_tokens=10)
         ),
         "roots": types.ListRootsRequest(),
+        "page": types.ElicitRequest(params=PAGE),
     }
     return {f"the {kind}": made[kind] for kind in kinds}
 

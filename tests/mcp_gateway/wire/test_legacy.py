@@ -93,3 +93,33 @@ def test_a_resource_that_is_not_found_has_the_code_of_each_era() -> None:
 def test_every_other_code_is_the_same_in_both(method: str, code: int) -> None:
     assert legacy.code_to_modern(method, code) == code
     assert legacy.code_to_legacy(method, code) == code
+
+
+@pytest.mark.parametrize("type_", [b'"task"', b'"input_required"', b"null", b"7", b'"\\u0078"'])
+def test_a_result_of_another_type_cannot_be_said_in_the_era(type_: bytes) -> None:
+    with pytest.raises(legacy.Untranslatable):
+        legacy.result_to_legacy("tools/call", b'{"resultType":%b,"taskId":"t"}' % type_)
+
+
+def test_a_type_is_what_it_reads_as_however_it_is_written() -> None:
+    raw = b'{"resultType":"\\u0063omplete","content":[1.0]}'
+
+    assert legacy.result_to_legacy("tools/call", raw) == b'{"content":[1.0]}'
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "loud"),
+    [
+        ("debug", "debug", True),
+        ("debug", "info", False),
+        ("emergency", "alert", True),
+        ("debug", "", True),
+        ("unheard-of", "alert", True),
+        (None, "alert", True),
+        ([], "alert", True),
+    ],
+)
+def test_a_log_message_is_for_who_wants_its_level_or_more(
+    said: Any, wanted: str, *, loud: bool
+) -> None:
+    assert legacy.loud_enough(said, wanted) is loud
