@@ -156,6 +156,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     stack.push_async_callback(parking.aclose)  # while its upstreams can still be told
     opened = (current, ledger, database, snapshots, keyring, http, metrics, parking)
     parts = Parts(settings, home, base, *opened, stack)
+    parts.sessions.parks = parking
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts
@@ -188,6 +189,7 @@ def install(parts: Parts, prepared: Prepared) -> None:
     settings = prepared.settings
     tokens = _expecting(parts, settings)
     parts.settings = settings
+    parts.sessions.settings = settings.sessions
     parts.front = _front(parts, settings, tokens)
     parts.snapshots.commit(prepared)
 

@@ -83,6 +83,7 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(notice, self._close)
 
     def _close(self) -> None:
+        self._parts.sessions.close_channels()
         self.should_exit = True
 
     def _cancel(self) -> None:

@@ -9,20 +9,14 @@ WATCH_AFTER: Final = 0.05
 """Seconds after which a call is long enough to be worth watching, and at most twice as many."""
 
 
-class HangUp:
-    """One call, and whether its caller hung up."""
+class Watched:
+    """One call, and what begins beside it once it is long."""
 
-    __slots__ = ("_among", "_receive", "_task", "_watching", "happened")
+    __slots__ = ("_watching", "among")
 
-    def __init__(
-        self, receive: Receive, task: asyncio.Task[object], among: "dict[HangUp, None]"
-    ) -> None:
-        self._receive = receive
-        self._task = task
-        self._among = among
+    def __init__(self) -> None:
         self._watching: asyncio.Task[None] | None = None
-        self.happened = False
-        among[self] = None
+        self.among: dict[Watched, None] | None = None
 
     def watch(self) -> None:
         # Owned by this object, which the call closes at its end.
@@ -30,9 +24,25 @@ class HangUp:
 
     def close(self) -> None:
         """The call has ended. Nothing is kept of it: most calls are short, and many."""
-        self._among.pop(self, None)
+        if self.among is not None:
+            self.among.pop(self, None)
         if self._watching:
             self._watching.cancel()
+
+    async def _wait(self) -> None:
+        raise NotImplementedError
+
+
+class HangUp(Watched):
+    """Whether the caller hung up: then the call is cancelled."""
+
+    __slots__ = ("_receive", "_task", "happened")
+
+    def __init__(self, receive: Receive, task: asyncio.Task[object]) -> None:
+        super().__init__()
+        self._receive = receive
+        self._task = task
+        self.happened = False
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -45,16 +55,22 @@ class Watch:
     """Begins to watch calls that have become long. One timer for all, and none while idle."""
 
     def __init__(self) -> None:
-        self._new: dict[HangUp, None] = {}
-        self._older: dict[HangUp, None] = {}
+        self._new: dict[Watched, None] = {}
+        self._older: dict[Watched, None] = {}
         self._ticking = False
 
     def over(self, receive: Receive, task: asyncio.Task[object]) -> HangUp:
+        """A call begins whose caller may hang up."""
+        call = HangUp(receive, task)
+        self.add(call)
+        return call
+
+    def add(self, call: Watched) -> None:
         """A call begins."""
-        call = HangUp(receive, task, self._new)
+        call.among = self._new
+        self._new[call] = None
         if not self._ticking:
             self._tick()
-        return call
 
     def _tick(self) -> None:
         for call in self._older:

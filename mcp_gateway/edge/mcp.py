@@ -1,13 +1,13 @@
 """The MCP edge: /mcp and /servers/<name>/mcp, both eras, bare ASGI."""
 
+import asyncio
 import logging
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from mcp_gateway.core.asking import QUESTIONS
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import InsufficientScope, MissingCapability, Refusal
+from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
@@ -15,11 +15,12 @@ from mcp_gateway.edge.answered import relayed
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Scope, Send
 from mcp_gateway.edge.hangup import Watch
 from mcp_gateway.edge.ids import Ids
+from mcp_gateway.edge.legacy import Legacy
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.refusals import Answer, refused
 from mcp_gateway.edge.request import Request, is_modern
+from mcp_gateway.edge.resumable import follow, found
 from mcp_gateway.edge.sessions import Session, Sessions
-from mcp_gateway.edge.stream import Stream
 from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, trace
 
@@ -65,11 +66,12 @@ class McpEndpoint:
         self._answer = answer
         self._origins = origins
         self._contact = contact
-        self._sessions = kept.sessions
+        self.sessions = kept.sessions
         self._traced = traced
         self.parking = kept.parking
         self.watch = Watch()
         self.ids = Ids()
+        self.legacy = Legacy(self, kept.sessions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -87,9 +89,12 @@ class McpEndpoint:
         peer = scope["client"][0] if scope.get("client") else ""
         endpoint = _endpoint(path)
         principal = self._authenticator.authenticate(headers, path, peer)
+        if scope["method"] == "GET" and _names_session(headers):
+            await self._follow(headers, principal, endpoint, receive, send)
+            return
         if scope["method"] != "POST":
             if scope["method"] != "DELETE" or not _names_session(headers):
-                allowed = b"POST" if is_modern(headers) else b"POST, DELETE"
+                allowed = b"POST" if is_modern(headers) else b"GET, POST, DELETE"
                 raise HttpError(405, "messages are sent by POST", [(b"allow", allowed)])
             await self._delete(headers, principal, endpoint, send)
             return
@@ -106,30 +111,43 @@ class McpEndpoint:
         request = Request(self, headers, principal, endpoint, message, scope["headers"])
         await request.serve(receive, send)
 
+    async def _follow(
+        self, headers: Headers, principal: Principal, endpoint: str, receive: Receive, send: Send
+    ) -> None:
+        """A stream of a session, until it ends or its reader leaves."""
+        session = self.session(headers, principal, endpoint)
+        if session is None or b"text/event-stream" not in headers.get(b"accept", b""):
+            raise HttpError(406, "a GET is answered with text/event-stream")
+        trail, after = found(session, headers)
+        task = asyncio.current_task()
+        hang_up = self.watch.over(receive, task) if task else None
+        try:
+            await follow(session, trail, after, send)
+        except asyncio.CancelledError:
+            if not (hang_up and hang_up.happened):
+                raise
+        finally:
+            if hang_up:
+                hang_up.close()
+
     async def _delete(
         self, headers: Headers, principal: Principal, endpoint: str, send: Send
     ) -> None:
-        id_ = headers.get(b"mcp-session-id", b"").decode("latin-1")
-        session = self._sessions.find(id_, principal, endpoint)
-        if session is None:
-            raise HttpError(404, "Session not found")
-        self._sessions.end(session)
+        if session := self.session(headers, principal, endpoint):
+            self.sessions.end(session)
         await asgi.respond(send, 204, b"", ())
-
-    def begin(self, principal: Principal, endpoint: str, revision: str, client: str) -> Session:
-        return self._sessions.begin(principal, endpoint, revision, client)
 
     def session(self, headers: Headers, principal: Principal, endpoint: str) -> Session | None:
         """The session that the headers name. Raises HttpError(404) for one that is not theirs."""
         id_ = headers.get(b"mcp-session-id")
         if id_ is None:
             return None
-        session = self._sessions.find(id_.decode("latin-1"), principal, endpoint)
+        session = self.sessions.find(id_.decode("latin-1"), principal, endpoint)
         if session is None:
             raise HttpError(404, "Session not found")
         return session
 
-    def call(self, request: Request, stream: Stream) -> Call:
+    def call(self, request: Request) -> Call:
         snapshot = self._current.of(request.principal.tenant)
         if snapshot is None:
             raise HttpError(403, "this gateway does not serve your tenant")
@@ -137,14 +155,16 @@ class McpEndpoint:
         return Call(
             id=id_,
             method=request.message.method,
-            params=request.message.params,
+            params=request.params,
             principal=request.principal,
             snapshot=snapshot,
             endpoint=request.endpoint,
+            parent=request.parent,
             trace=request.trace() or (trace.begun(id_) if self._traced else ""),
             client=request.client(),
             mirrors=request.mirrors if request.modern else None,
-            notify=stream.notify,
+            declared=request.declared,
+            notify=request.stream.notify,
         )
 
     async def answered(self, call: Call, request: Request) -> Answer:
@@ -152,9 +172,9 @@ class McpEndpoint:
         id_, is_modern = request.message.id, request.modern
         try:
             result = await self._answer(call)
-            if result.asked is not None and not is_modern:
-                raise self._unasked(call)
-            return relayed(call, id_, result, modern_=is_modern)
+            if not is_modern:
+                return await self.legacy.answered(call, request, result)
+            return relayed(call, id_, result, modern_=True)
         except Refusal as refusal:
             answer = refused(call, id_, refusal, self._contact, modern=is_modern)
             if isinstance(refusal, InsufficientScope):
@@ -165,13 +185,6 @@ class McpEndpoint:
             log.exception("call %s failed inside the gateway", call.id)
             said = f"the gateway failed; ask {self._contact} about the call {call.id}"
             return Answer(200, (JSON,), jsonrpc.error(id_, jsonrpc.INTERNAL_ERROR, said))
-
-    def _unasked(self, call: Call) -> MissingCapability:
-        """What is asked of a client of the initialize era, which cannot be asked here yet."""
-        self.parking.end(call.id, "cancelled")
-        lacking: dict[str, Any] = {QUESTIONS[child.method]: {} for child in call.children}
-        said = f"{call.target.server} asks for what is not passed on in this protocol version"
-        return MissingCapability(said, lacking)
 
 
 def _names_session(headers: Headers) -> bool:

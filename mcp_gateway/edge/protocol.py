@@ -19,7 +19,12 @@ INSTRUCTIONS: Final = (
     "you may use. A refusal is a decision: do not call again, read it to the person, and offer "
     "gateway__explain_denial and gateway__request_access."
 )
-ANSWERED: Final = frozenset({"server/discover", "initialize", "ping", "logging/setLevel"})
+ANSWERED: Final = frozenset(
+    {"server/discover", "initialize", "ping", "logging/setLevel"}
+    | {"resources/subscribe", "resources/unsubscribe"}
+)
+_SINCE_REMOVED: Final[dict[str, Any]] = {"logging": {}}
+"""Capabilities that the gateway itself gives a client of the initialize era."""
 
 
 def visible(call: Call) -> bool:
@@ -30,6 +35,15 @@ def visible(call: Call) -> bool:
         return False
     target = Target("catalog", call.endpoint, "tools/list")
     return call.snapshot.policy.prospect(call, target) != "deny"
+
+
+def capabilities(call: Call) -> dict[str, Any]:
+    """What can be had at the endpoint: of one server what it offers, where it said so."""
+    upstream = call.snapshot.upstreams.get(call.endpoint)
+    offered = upstream.offered.capabilities if upstream else None
+    if offered is None:
+        return CAPABILITIES
+    return {name: given for name, given in CAPABILITIES.items() if name in offered}
 
 
 def discovered() -> bytes:
@@ -46,12 +60,12 @@ def discovered() -> bytes:
     )
 
 
-def initialized(requested: Any) -> tuple[str, bytes]:
+def initialized(call: Call, requested: Any) -> tuple[str, bytes]:
     """The revision that was agreed on, and the result that says so."""
     revision = legacy.negotiated(requested)
     result = {
         "protocolVersion": revision,
-        "capabilities": CAPABILITIES,
+        "capabilities": {**capabilities(call), **_SINCE_REMOVED},
         "serverInfo": SERVER,
         "instructions": INSTRUCTIONS,
     }

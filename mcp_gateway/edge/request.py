@@ -3,13 +3,18 @@
 import asyncio
 from typing import Final, Protocol
 
+from mcp_gateway.core.asking import Declared
+from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge import answered, asgi, protocol
-from mcp_gateway.edge.asgi import JSON, Headers, Receive, Send
-from mcp_gateway.edge.hangup import Watch
+from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Send
+from mcp_gateway.edge.hangup import HangUp, Watch, Watched
+from mcp_gateway.edge.legacy import Legacy
+from mcp_gateway.edge.links import Link
 from mcp_gateway.edge.refusals import Answer
-from mcp_gateway.edge.sessions import Session
+from mcp_gateway.edge.resumable import Opening, Resumable
+from mcp_gateway.edge.sessions import Session, Sessions
 from mcp_gateway.edge.stream import Stream
 from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, legacy, mirror, modern, trace
@@ -18,10 +23,11 @@ CALLED: Final = frozenset(
     {"tools/call", "prompts/get", "resources/read", "completion/complete", *modern.LISTINGS}
 )
 """The methods that become calls at /mcp; at /servers/<name>/mcp the unknown ones do too."""
-REFUSED_METHODS: Final = frozenset({"subscriptions/listen", "resources/subscribe"})
+REFUSED_METHODS: Final = frozenset({"subscriptions/listen"})
 CANCELLED: Final = -31059
 _LEGACY: Final = frozenset(revision.encode() for revision in legacy.REVISIONS)
 _LONGEST_CLAIM: Final = 120
+_NOTHING: Final = Declared()
 
 
 class Edge(Protocol):
@@ -29,12 +35,12 @@ class Edge(Protocol):
 
     watch: Watch
     parking: Parking
-
-    def begin(self, principal: Principal, endpoint: str, revision: str, client: str) -> Session: ...
+    legacy: Legacy
+    sessions: Sessions
 
     def session(self, headers: Headers, principal: Principal, endpoint: str) -> Session | None: ...
 
-    def call(self, request: "Request", stream: Stream) -> Call: ...
+    def call(self, request: "Request") -> Call: ...
 
     async def answered(self, call: Call, request: "Request") -> Answer: ...
 
@@ -58,39 +64,78 @@ class Request:
         self.endpoint = endpoint
         self.message = message
         self.modern = is_modern(headers)
-        self._session: Session | None = None
+        self.params = message.params
+        self.parent = ""
+        self.session: Session | None = None
+        self.link: Link | None = None
+        self.rounds = 0
+        self.stream: Stream
 
     @property
     def path(self) -> str:
         return f"/servers/{self.endpoint}/mcp" if self.endpoint else "/mcp"
 
+    @property
+    def declared(self) -> Declared | None:
+        """What the session said; nothing can be asked on an answer that is no stream."""
+        if self.modern:
+            return None
+        session, stream = self.session, self.stream
+        if session is None:
+            return _NOTHING
+        if isinstance(stream, Resumable) and stream.takes_events:
+            return session.declared
+        return Declared(level=session.declared.level)
+
     async def serve(self, receive: Receive, send: Send) -> None:
         if not self.modern:
-            self._session = self._edge.session(self.headers, self.principal, self.endpoint)
+            self.session = self._edge.session(self.headers, self.principal, self.endpoint)
         if not self.message.id or not self.message.method:
             self._notified()
             await asgi.respond(send, 202, b"", ())
             return
-        stream = Stream(send, events=b"text/event-stream" in self.headers.get(b"accept", b""))
+        self.stream = self._stream(send)
         if fault := self._fault():
-            await stream.finish(fault)
+            await self.stream.finish(fault)
             return
-        call = self._edge.call(self, stream)
+        if not self.modern:
+            self._edge.legacy.prepare(self)
+        call = self._edge.call(self)
         if self.message.method in protocol.ANSWERED:
-            await stream.finish(self._protocol(call))
+            await self.stream.finish(self._protocol(call))
             return
-        await self._run(call, stream, receive)
+        await self._run(call, receive)
 
-    async def _run(self, call: Call, stream: Stream, receive: Receive) -> None:
+    def _stream(self, send: Send) -> Stream:
+        events = b"text/event-stream" in self.headers.get(b"accept", b"")
+        if self.session is None:
+            return Stream(send, events=events)
+        return Resumable(send, self.session, events=events)
+
+    async def say(self, message: bytes) -> None:
+        await self.stream.notify(Body(message))
+
+    def go_on(self, parent: str, answers: bytes, state: str) -> None:
+        """From now on it is the request of a call that goes on from `parent`."""
+        changes: dict[str, bytes | None] = {
+            "inputResponses": answers,
+            "requestState": jsonrpc.encode(state) if state else None,
+        }
+        self.params = jsonrpc.body(jsonrpc.replaced(self.params.raw, changes))
+        self.parent = parent
+        if self.session:  # who answers may have come with a newer token
+            self.principal = self.session.principal
+
+    async def _run(self, call: Call, receive: Receive) -> None:
         """A modern caller that hangs up cancels; a legacy one says so in a notification."""
-        session, task = self._session, asyncio.current_task()
-        hang_up = self._edge.watch.over(receive, task) if self.modern and task else None
+        session, task, stream = self.session, asyncio.current_task(), self.stream
         if session and self.message.id in session.running:
             said = "a request with this id is running in this session"
             await stream.finish(
                 answered.error(self.message.id, jsonrpc.INVALID_REQUEST, said, legacy_=True)
             )
             return
+        watched = self._watched(call, receive, task)
         if session and task:
             session.running[self.message.id] = task
         try:
@@ -100,17 +145,31 @@ class Request:
             if self._cancelled():
                 said = "the request was cancelled"
                 await stream.finish(answered.error(self.message.id, CANCELLED, said, legacy_=True))
-            elif not (hang_up and hang_up.happened):
+            elif not (isinstance(watched, HangUp) and watched.happened):
                 raise
         finally:
             if session:
                 session.running.pop(self.message.id, None)
-            if hang_up:
-                hang_up.close()
+            if watched:
+                watched.close()
+
+    def _watched(
+        self, call: Call, receive: Receive, task: asyncio.Task[object] | None
+    ) -> Watched | None:
+        """What begins once the call is long: looking for a hang-up, or opening its stream."""
+        if self.modern:
+            return self._edge.watch.over(receive, task) if task else None
+        stream = self.stream
+        if not (isinstance(stream, Resumable) and stream.takes_events and stream.polled):
+            return None
+        watch, settings = self._edge.watch, self._edge.sessions.settings
+        opening = Opening(watch, stream, call, settings.release_after)
+        watch.add(opening)
+        return opening
 
     def _cancelled(self) -> bool:
         """Whether the caller took the request back; HTTP still owes it an answer."""
-        session = self._session
+        session = self.session
         if session is None or self.message.id not in session.cancelled:
             return False
         session.cancelled.discard(self.message.id)
@@ -125,7 +184,8 @@ class Request:
             except modern.Mismatch as fault:
                 return answered.error(message.id, fault.code, fault.message, fault.data)
         known = message.method in CALLED or message.method in protocol.ANSWERED
-        if message.method in REFUSED_METHODS or not (known or self.endpoint):
+        ours = self.modern or not message.method.startswith("tasks/")
+        if message.method in REFUSED_METHODS or not (known or (self.endpoint and ours)):
             said = f"the method {message.method!r} is not known here"
             return answered.error(
                 message.id, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern
@@ -138,27 +198,27 @@ class Request:
             return Answer(404, (JSON,), jsonrpc.error(id_, -32602, "no such server"))
         if method == "server/discover" and self.modern:
             return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered()))
-        if method == "initialize" and not self.modern:
-            return self._initialize(id_)
-        if method in ("ping", "logging/setLevel") and not self.modern:
-            return Answer(200, (JSON,), jsonrpc.result(id_, b"{}"))
+        if not self.modern and (answer := self._edge.legacy.own(call, self)):
+            return answer
         said = f"the method {method!r} is not of this protocol version"
         return answered.error(id_, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern)
 
-    def _initialize(self, id_: bytes) -> Answer:
-        view = self.message.params.view()
-        revision, result = protocol.initialized(view.get("protocolVersion"))
-        session = self._edge.begin(self.principal, self.endpoint, revision, self.client())
-        header = (legacy.SESSION.encode(), session.id.encode())
-        return Answer(200, (JSON, header), jsonrpc.result(id_, result))
-
     def _notified(self) -> None:
-        """Cancels what is named and still runs; other notifications need nothing done."""
-        if self._session is None or self.message.method != "notifications/cancelled":
+        """Cancels what is named and still runs, or answers what was asked.
+
+        Other notifications need nothing done. Raises HttpError for an answer that is none.
+        """
+        if self.session is None:
             return
-        wanted = self.message.params.view().get("requestId")
-        if isinstance(wanted, str | int):
-            self._session.cancel(jsonrpc.encode(wanted))
+        if not self.message.method:
+            try:
+                self.session.questions.answer(self.message)
+            except jsonrpc.Malformed as fault:
+                raise HttpError(400, fault.message) from None
+        elif self.message.method == "notifications/cancelled":
+            wanted = self.message.params.view().get("requestId")
+            if isinstance(wanted, str | int):
+                self.session.cancel(jsonrpc.encode(wanted))
 
     def trace(self) -> str:
         meta = self.message.params.view().get("_meta")
@@ -180,8 +240,8 @@ class Request:
         )
         if isinstance(info, dict):
             said = f"{info.get('name', '')}/{info.get('version', '')}"
-        elif self._session:
-            said = self._session.client
+        elif self.session:
+            said = self.session.client
         else:
             said = self.headers.get(b"user-agent", b"").decode("latin-1")
         shown = said if said.isprintable() else "".join(filter(str.isprintable, said))

@@ -8,7 +8,7 @@ from mcp_gateway.edge.asgi import Send, respond
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.wire import sse
 
-_STREAM: Final = [
+HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -31,7 +31,7 @@ class Stream:
         if not self._started:
             self._started = True
             start: MutableMapping[str, Any] = {"type": "http.response.start", "status": 200}
-            await self._send({**start, "headers": _STREAM})
+            await self._send({**start, "headers": HEADERS})
         await self._part(sse.encode(message.raw), more=True)
 
     async def finish(self, answer: Answer) -> None:

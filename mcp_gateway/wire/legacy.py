@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import CACHEABLE
 
@@ -11,7 +13,14 @@ SESSION: Final = "mcp-session-id"
 NOT_FOUND: Final = -32002
 """Resource not found, before 2026-07-28 (then -32602)."""
 URL_ELICITATION: Final = -32042
-"""An address has to be visited first, in 2025-11-25 (then a result that asks)."""
+"""A person has to open addresses first (2025-11-25)."""
+LOG_LEVELS: Final = (
+    *("debug", "info", "notice", "warning"),
+    *("error", "critical", "alert", "emergency"),
+)
+"""From what is said most to what is said in need."""
+_COMPLETE: Final = msgspec.Raw(b'"complete"')
+_SHOWN: Final = 40
 
 
 def negotiated(requested: Any) -> str:
@@ -47,12 +56,24 @@ def result_to_modern(method: str, raw: bytes) -> bytes:
     return jsonrpc.replaced(raw, changes) if changes else raw
 
 
+class Untranslatable(Exception):
+    """A result that MCP before 2026-07-28 cannot say."""
+
+
 def result_to_legacy(method: str, raw: bytes) -> bytes:
-    """A result for a legacy downstream, without the members that only 2026-07-28 knows."""
-    removed: dict[str, bytes | None] = {"resultType": None}
+    """A result for a legacy downstream, without the members that only 2026-07-28 knows.
+
+    Raises Untranslatable for a result of another type than a whole one.
+    """
+    found = jsonrpc.members(raw)
+    type_ = bytes(found.pop("resultType", _COMPLETE))
+    if type_ != b'"complete"' and jsonrpc.decode(type_) != "complete":
+        shown = type_[:_SHOWN].decode("utf-8", "replace")
+        raise Untranslatable(f"a result of the type {shown} is not of this protocol version")
     if method in CACHEABLE:
-        removed |= {"ttlMs": None, "cacheScope": None}
-    return jsonrpc.replaced(raw, removed)
+        found.pop("ttlMs", None)
+        found.pop("cacheScope", None)
+    return jsonrpc.encode(found)
 
 
 def code_to_modern(method: str, code: int) -> int:
@@ -62,3 +83,10 @@ def code_to_modern(method: str, code: int) -> int:
 def code_to_legacy(method: str, code: int) -> int:
     not_found = method == "resources/read" and code == jsonrpc.INVALID_PARAMS
     return NOT_FOUND if not_found else code
+
+
+def loud_enough(said: Any, wanted: str) -> bool:
+    """Whether a log message of one level is for who wants another; any, where either is none."""
+    if said not in LOG_LEVELS or wanted not in LOG_LEVELS:
+        return True
+    return LOG_LEVELS.index(said) >= LOG_LEVELS.index(wanted)

@@ -19,16 +19,22 @@ class Event:
     id: str = ""
 
 
-def encode(data: bytes, event: str = "message") -> bytes:
+def encode(data: bytes, event: str = "message", id_: str = "") -> bytes:
     """One event. `data` may hold line ends, and is split over several lines then.
 
-    Raises ValueError for a name that would end its line.
+    Raises ValueError for a name or an id that would end its line.
     """
-    if "\n" in event or "\r" in event:
-        raise ValueError("the name of an event has one line")
+    if "\n" in event + id_ or "\r" in event + id_:
+        raise ValueError("the name and the id of an event have one line")
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
     fields = lines.replace(b"\n", b"\ndata: ")
-    return b"event: %b\ndata: %b\n\n" % (event.encode(), fields)
+    named = b"id: %b\n" % id_.encode() if id_ else b""
+    return b"%bevent: %b\ndata: %b\n\n" % (named, event.encode(), fields)
+
+
+def priming(id_: str, retry: int) -> bytes:
+    """An event without data, from which a client can come back (2025-11-25, after `retry` ms)."""
+    return b"id: %b\nretry: %d\ndata: \n\n" % (id_.encode(), retry)
 
 
 class Decoder:

@@ -29,6 +29,8 @@ anonymous = true
 rules = ["all.csv"]
 [limits]
 principal = {{ default = "1000000/second" }}
+[sessions]
+release_after = 0.05
 [ledger]
 durability = "written"
 [servers.reference]

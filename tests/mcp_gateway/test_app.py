@@ -191,3 +191,24 @@ async def test_before_a_configuration_is_in_force_there_are_no_edges(
     monkeypatch.setattr(gateway.parts, "front", None)
     with pytest.raises(RuntimeError, match="no configuration is in force"):
         _ = gateway.parts.authenticator
+
+
+@pytest.mark.requirement("edge:sessions-are-bounded")
+async def test_new_bounds_of_sessions_hold_for_those_that_are_open(
+    gateway: GatewayUnderTest,
+) -> None:
+    parts, before = gateway.parts, gateway.parts.settings
+    begin = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    async with gateway.http("alice") as http:
+        answer = await http.post("/mcp", json=begin)
+        session = {"mcp-session-id": answer.headers["mcp-session-id"]}
+        found = await http.post("/mcp", json=ping, headers=session)
+        short = before.sessions.model_copy(update={"age": 1e-6})
+        await gateway.take(before.model_copy(update={"sessions": short}))
+        gone = await http.post("/mcp", json=ping, headers=session)
+        await gateway.take(before)
+
+    assert (found.status_code, gone.status_code) == (200, 404)
+    assert gone.json() == {"error": "Session not found"}
+    assert parts.sessions.settings == before.sessions

@@ -41,7 +41,8 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     home = Home(tmp_path / "var")
     home.prepare()
     listen = f"127.0.0.1:{free_port()}"
-    settings = validated({"gateway": {"listen": listen, "notice": 0.3, "drain": 1.2}})
+    gateway = {"listen": listen, "notice": 0.3, "drain": 1.2}
+    settings = validated({"gateway": gateway, "identity": {"anonymous": True}})
     parts = await app.build(settings, home)
     yield Running(parts)
     await close(parts)
@@ -110,6 +111,28 @@ async def test_what_is_left_is_cancelled_once(running: Running) -> None:
 
     assert left.done()
     assert cancelled == [1]
+
+
+@pytest.mark.requirement("operations:graceful-drain")
+async def test_whoever_listens_in_a_session_is_let_go_at_once(running: Running) -> None:
+    task = await running.begun()
+    loop = asyncio.get_running_loop()
+    accept = {"accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient(base_url=running.url, headers=accept, timeout=BOUND) as http:
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}}
+        first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+        session = (await http.post("/mcp", json=first)).headers["mcp-session-id"]
+        async with http.stream("GET", "/mcp", headers={"mcp-session-id": session}) as listening:
+            pieces = listening.aiter_raw()
+            await anext(pieces)
+            begun = loop.time()
+            running.server.leave(signal.SIGINT)
+            left = [piece async for piece in pieces]
+        async with asyncio.timeout(BOUND):
+            await task
+
+    assert left == []
+    assert loop.time() - begun < 1.0, "the drain is not waited for"
 
 
 async def test_without_tls_there_is_no_certificate_to_renew(running: Running) -> None:

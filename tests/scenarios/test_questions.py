@@ -168,7 +168,9 @@ async def test_a_client_is_asked_nothing_that_it_did_not_declare(world: World) -
 
 
 @pytest.mark.requirement("questions:not-to-older-callers")
-async def test_a_caller_of_the_initialize_era_is_told_that_it_cannot_be_asked(world: World) -> None:
+async def test_a_caller_of_the_initialize_era_that_declared_nothing_is_asked_nothing(
+    world: World,
+) -> None:
     async with world.gateway.as_("alice", "legacy") as client:
         with pytest.raises(MCPError) as refused:
             await client.call_tool("everything__ask", {"kinds": ["elicitation"]})

@@ -123,7 +123,7 @@ _SELF: Final = {"name": "soak", "version": "1"}
 def _answer(response: httpx2.Response, id_: int) -> Answer:
     if response.headers["content-type"].startswith("text/event-stream"):
         lines = response.text.splitlines()
-        messages = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+        messages = [json.loads(line[5:]) for line in lines if line.startswith("data: {")]
     else:
         messages = [json.loads(response.content)]
     assert messages[-1].get("id") == id_, (id_, response.status_code, response.text[:500])

@@ -37,8 +37,8 @@ class Answered:
         return value
 
     def events(self) -> list[Any]:
-        """The messages of an event stream."""
-        lines = [line for line in self.body.split(b"\n") if line.startswith(b"data:")]
+        """The messages of an event stream; an event without data is none."""
+        lines = [line for line in self.body.split(b"\n") if line.startswith(b"data: {")]
         return [json.loads(line[5:]) for line in lines]
 
 
@@ -98,6 +98,14 @@ class Exchange:
             answered.parts.append(message.get("body", b""))
             answered.whole = not message.get("more_body", False)
         self.said.set()
+
+    async def until(self, seen: Callable[[Answered], Any]) -> Any:
+        """What `seen` finds in the answer so far, as soon as that is something."""
+        async with asyncio.timeout(10):
+            while not (found := seen(self.answered)):
+                self.said.clear()
+                await self.said.wait()
+        return found
 
     async def run(self, app: App) -> Answered:
         async with asyncio.timeout(10):

@@ -61,6 +61,7 @@ class EdgeUnderTest:
         self.sessions = Sessions()
         self.ledger = FakeLedger()
         self.parking = Parking(self.ledger, lambda: 600.0)
+        self.sessions.parks = self.parking
         origins = Origins(PUBLIC, "127.0.0.1:8080", [], [])
         authenticator = BearerAuthenticator(self.current, PUBLIC)
         self.app = McpEndpoint(

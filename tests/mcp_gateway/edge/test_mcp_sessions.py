@@ -70,11 +70,15 @@ async def test_a_runtime_that_looks_around_by_get_and_leaves_by_delete_is_served
     """As Codex and Qwen do."""
     edge = EdgeUnderTest()
     looked = await edge.ask(b"", method="GET", headers=[(b"mcp-protocol-version", b"2024-11-05")])
-    session = await edge.session()
-    listening = await edge.ask(b"", method="GET", headers=_in(session, b"2025-06-18"))
+    begun = await edge.legacy("initialize", {**INITIALIZE, "protocolVersion": "2025-06-18"})
+    session = begun.header(b"mcp-session-id")
+    listening = edge.exchange(b"", method="GET", headers=_in(session, b"2025-06-18"))
+    heard = asyncio.get_running_loop().create_task(listening.run(edge.app))
+    await listening.said.wait()
     left = await edge.ask(b"", method="DELETE", headers=_in(session, b"2025-06-18"))
 
-    assert (looked.status, listening.status) == (405, 405)
+    answered = await heard
+    assert (looked.status, answered.status, answered.body) == (405, 200, b":\n\n")
     assert (left.status, left.body) == (204, b"")
     assert _missing(await edge.legacy("ping", session=session))
 
@@ -117,12 +121,10 @@ async def test_the_session_of_another_principal_is_like_none(method: str) -> Non
         {"subject": "bob"},
         {"client": "another"},
         {"actor": "agent"},
-        {"roles": frozenset({"admin"})},
-        {"scopes": frozenset({"more"})},
         {"mode": "autonomous"},
     ],
 )
-async def test_every_field_of_the_principal_is_compared(changed: dict[str, Any]) -> None:
+async def test_who_is_another_in_any_way_has_no_part_in_it(changed: dict[str, Any]) -> None:
     edge = EdgeUnderTest()
     session = await edge.session()
     other: Principal = replace(ALICE, **changed)
@@ -182,7 +184,7 @@ async def test_without_a_session_a_request_still_has_its_answer() -> None:
     assert "resultType" not in answered.json()["result"]
 
 
-@pytest.mark.parametrize("method", ["server/discover", "resources/subscribe", "nothing/like-this"])
+@pytest.mark.parametrize("method", ["server/discover", "tasks/list", "nothing/like-this"])
 async def test_what_the_era_does_not_know_is_an_error_with_status_200(method: str) -> None:
     answered = await EdgeUnderTest().legacy(method)
 

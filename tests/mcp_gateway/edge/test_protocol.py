@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from mcp_gateway.core.asking import Offered
+from mcp_gateway.core.snapshot import Upstream
 from mcp_gateway.edge import protocol
 from mcp_gateway.wire import legacy, modern
 from tests.support.calls import call, snapshot
-from tests.support.fakes import FakePolicy
+from tests.support.fakes import FakeConnector, FakePolicy
 
 
 def test_discovery_has_what_the_revision_requires() -> None:
@@ -25,7 +27,7 @@ def test_discovery_has_what_the_revision_requires() -> None:
 @pytest.mark.requirement("edge:versions")
 @pytest.mark.parametrize("revision", legacy.REVISIONS)
 def test_a_revision_that_is_known_is_agreed_on(revision: str) -> None:
-    agreed, result = protocol.initialized(revision)
+    agreed, result = protocol.initialized(call(), revision)
 
     assert agreed == json.loads(result)["protocolVersion"] == revision
 
@@ -35,13 +37,31 @@ def test_a_revision_that_is_known_is_agreed_on(revision: str) -> None:
     "asked", [None, "", "2026-07-28", "1999-01-01", 5, True, [], {}, ["2025-11-25"], "2025-11-25 "]
 )
 def test_for_any_other_the_latest_of_the_era_is_offered(asked: object) -> None:
-    assert protocol.initialized(asked)[0] == legacy.LATEST
+    assert protocol.initialized(call(), asked)[0] == legacy.LATEST
 
 
 def test_initialize_tells_no_member_of_the_later_era() -> None:
-    result = json.loads(protocol.initialized("2025-06-18")[1])
+    result = json.loads(protocol.initialized(call(), "2025-06-18")[1])
 
     assert set(result) == {"protocolVersion", "capabilities", "serverInfo", "instructions"}
+
+
+def test_initialize_says_of_one_server_what_it_offers_and_is_relayed() -> None:
+    offered = Offered("legacy", {"tools": b"{}", "logging": b"{}", "experimental": b"{}"})
+    silent, github = (
+        Upstream("orders", FakeConnector()),
+        Upstream("github", FakeConnector(), offered=offered),
+    )
+    world = snapshot(upstreams={"github": github, "orders": silent})
+
+    said = {
+        endpoint: json.loads(protocol.initialized(call(snapshot=world, endpoint=endpoint), "")[1])
+        for endpoint in ("github", "orders", "")
+    }
+
+    assert set(said["github"]["capabilities"]) == {"tools", "logging"}
+    assert set(said["orders"]["capabilities"]) == {*protocol.CAPABILITIES, "logging"}
+    assert said[""]["capabilities"] == said["orders"]["capabilities"]
 
 
 @pytest.mark.requirement("authorize:strangers-learn-nothing")

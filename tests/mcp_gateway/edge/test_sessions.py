@@ -1,11 +1,12 @@
 """A session is its principal's alone."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mcp_gateway.edge import sessions
+from mcp_gateway.config import SessionsSection
 from mcp_gateway.edge.sessions import Sessions
 from tests.support.calls import ALICE
 
@@ -29,32 +30,106 @@ def test_a_session_is_found_by_the_very_principal_that_began_it(field: str) -> N
     assert open_.find(session.id, ALICE, "orders") is None
 
 
-def test_who_opens_many_sessions_loses_their_own_oldest_and_nobody_elses() -> None:
+@pytest.mark.requirement("edge:sessions-are-bound")
+def test_a_renewed_token_with_other_roles_and_scopes_keeps_its_session() -> None:
     open_ = Sessions()
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+    renewed = replace(ALICE, roles=frozenset({"admin"}), scopes=frozenset({"more"}))
+
+    found = open_.find(session.id, renewed, "")
+    open_.end(session)
+
+    assert found is session
+    assert session.principal is renewed
+    assert open_._of == {}
+
+
+@pytest.mark.requirement("edge:sessions-are-bounded")
+def test_who_opens_many_sessions_loses_their_own_oldest_and_nobody_elses() -> None:
+    open_ = Sessions(SessionsSection(each=5))
     bob = replace(ALICE, subject="bob")
     his = open_.begin(bob, "", "2025-11-25", "")
     first = open_.begin(ALICE, "", "2025-11-25", "")
-    for _ in range(sessions.MOST_EACH):
+    for _ in range(5):
         open_.begin(ALICE, "", "2025-11-25", "")
 
     assert open_.find(first.id, ALICE, "") is None
     assert open_.find(his.id, bob, "") is his
 
 
+@pytest.mark.requirement("edge:sessions-are-bounded")
 def test_an_idle_session_is_forgotten() -> None:
     clock = Clock()
-    open_ = Sessions(clock)
+    open_ = Sessions(SessionsSection(idle=60), clock)
     session = open_.begin(ALICE, "", "2025-11-25", "")
-    clock.now = sessions.IDLE + 1
+    clock.now = 59
+    assert open_.find(session.id, ALICE, "") is session
+
+    clock.now = 59 + 60
 
     assert open_.find(session.id, ALICE, "") is None
 
 
-def test_when_there_are_too_many_the_one_idle_longest_makes_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sessions, "MOST", 3)
-    open_ = Sessions()
+@pytest.mark.requirement("edge:sessions-are-bounded")
+def test_a_session_that_is_used_all_the_time_has_an_end_too() -> None:
+    clock = Clock()
+    open_ = Sessions(SessionsSection(idle=60, age=300), clock)
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+    for clock.now in range(0, 300, 50):
+        assert open_.find(session.id, ALICE, "") is session
+
+    clock.now = 300
+
+    assert open_.find(session.id, ALICE, "") is None
+    assert len(open_) == 0
+
+
+async def test_a_session_in_which_something_runs_is_not_idle() -> None:
+    clock = Clock()
+    open_ = Sessions(SessionsSection(idle=60), clock)
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+    task = session.running[b"1"] = asyncio.ensure_future(asyncio.Event().wait())
+    clock.now = 61
+
+    open_.begin(ALICE, "", "2025-11-25", "")
+
+    assert open_.find(session.id, ALICE, "") is session
+    task.cancel()
+
+
+@pytest.mark.requirement("edge:sessions-are-bounded")
+def test_bounds_that_change_hold_for_sessions_that_are_open() -> None:
+    clock = Clock()
+    open_ = Sessions(SessionsSection(), clock)
+    session = open_.begin(ALICE, "", "2025-11-25", "")
+    clock.now = 31
+
+    open_.settings = SessionsSection(idle=30)
+
+    assert open_.find(session.id, ALICE, "") is None
+
+
+@pytest.mark.requirement("edge:sessions-are-bounded")
+def test_ten_thousand_sessions_of_as_many_callers_leave_nothing_behind() -> None:
+    open_ = Sessions(SessionsSection(most=100))
+    for number in range(10_000):
+        session = open_.begin(replace(ALICE, subject=str(number)), "", "2025-11-25", "")
+        trail = session.events.begin()
+        session.events.add(trail, b"x" * 100)
+        if number % 2:
+            open_.end(session)
+
+    assert len(open_) <= 100
+    assert len(open_._of) == len(open_)
+    assert open_._room.size == 100 * len(open_)
+    for session in list(open_._open.values()):
+        open_.end(session)
+    assert (len(open_), open_._of, open_._room.size, open_._room._stores) == (0, {}, 0, {})
+
+
+@pytest.mark.requirement("edge:sessions-are-bounded")
+def test_when_there_are_too_many_the_one_idle_longest_makes_room() -> None:
+    open_ = Sessions(SessionsSection(most=3))
     subjects = [replace(ALICE, subject=name) for name in ("a", "b", "c", "d")]
     begun = [open_.begin(subject, "", "2025-11-25", "") for subject in subjects[:3]]
     open_.find(begun[0].id, subjects[0], "")
@@ -67,10 +142,10 @@ def test_when_there_are_too_many_the_one_idle_longest_makes_room(
 
 def test_those_that_are_idle_make_room_before_anybody_has_to() -> None:
     clock = Clock()
-    open_ = Sessions(clock)
+    open_ = Sessions(SessionsSection(idle=60), clock)
     for number in range(5):
         open_.begin(replace(ALICE, subject=str(number)), "", "2025-11-25", "")
-    clock.now = sessions.IDLE
+    clock.now = 60
 
     session = open_.begin(ALICE, "", "2025-11-25", "")
 

@@ -99,3 +99,33 @@ def test_what_can_be_answered_is_declared_as_it_is_given() -> None:
     said = json.loads(legacy.initialize_params(b"{}", capabilities=b'{"roots":{}}'))
 
     assert said["capabilities"] == {"roots": {}}
+
+
+@pytest.mark.parametrize("type_", [b'"task"', b'"input_required"', b"null", b"7", b'"\\u0078"'])
+def test_a_result_of_another_type_cannot_be_said_in_the_era(type_: bytes) -> None:
+    with pytest.raises(legacy.Untranslatable):
+        legacy.result_to_legacy("tools/call", b'{"resultType":%b,"taskId":"t"}' % type_)
+
+
+def test_a_type_is_what_it_reads_as_however_it_is_written() -> None:
+    raw = b'{"resultType":"\\u0063omplete","content":[1.0]}'
+
+    assert legacy.result_to_legacy("tools/call", raw) == b'{"content":[1.0]}'
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "loud"),
+    [
+        ("debug", "debug", True),
+        ("debug", "info", False),
+        ("emergency", "alert", True),
+        ("debug", "", True),
+        ("unheard-of", "alert", True),
+        (None, "alert", True),
+        ([], "alert", True),
+    ],
+)
+def test_a_log_message_is_for_who_wants_its_level_or_more(
+    said: Any, wanted: str, *, loud: bool
+) -> None:
+    assert legacy.loud_enough(said, wanted) is loud

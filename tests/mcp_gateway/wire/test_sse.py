@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.wire.sse import KEEP_ALIVE, Decoder, Event, encode
+from mcp_gateway.wire.sse import KEEP_ALIVE, Decoder, Event, encode, priming
 
 TEXT = (
     b"\xef\xbb\xbf: a comment\n"
@@ -133,3 +133,18 @@ def test_where_a_stream_may_be_taken_up_again_and_when_is_kept(
     decoder.feed(raw)
 
     assert (decoder.last_id, decoder.retry) == (last, retry)
+
+
+def test_an_event_with_an_id_reads_back_with_it() -> None:
+    assert decoded([encode(b'{"a":1}', id_="ab-7")]) == [Event(b'{"a":1}', "message", "ab-7")]
+
+
+@pytest.mark.parametrize("id_", ["a\nb", "a\r"])
+def test_an_id_that_would_end_its_line_is_refused(id_: str) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        encode(b"{}", id_=id_)
+
+
+def test_an_event_to_come_back_to_has_an_id_and_no_data() -> None:
+    assert decoded([priming("ab-0", 1000)]) == [Event(b"", "message", "ab-0")]
+    assert b"\nretry: 1000\n" in priming("ab-0", 1000)
