@@ -35,7 +35,7 @@ async def listed(server: str, ask: Ask, declared: Container[str]) -> Sequence[De
     found: list[Definition] = []
     for method, (member, kind) in LISTINGS.items():
         try:
-            found += await _pages(server, method, member, cast("Kind", kind), ask)
+            found += await _pages(server, method, member, kind, ask)
         except NotOffered:
             continue
         except UpstreamFailed:

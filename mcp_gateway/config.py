@@ -90,6 +90,8 @@ class Secret(Section):
 class Gateway(Section):
     """`url` is how downstreams reach the gateway; `contact` is whom a refused caller may ask.
 
+    `page` is how many entries of a list are shown at a time.
+
     A gateway that is told to stop listens for `notice` seconds more, with readiness red, and
     gives the calls in flight `drain` seconds after that.
     """
@@ -101,6 +103,7 @@ class Gateway(Section):
     contact: str = "your administrator"
     origins: list[str] = []
     hosts: list[str] = []
+    page: int = Field(default=1000, ge=1, le=100_000)
     notice: float = Field(default=1.0, ge=0, le=60)
     drain: float = Field(default=10.0, ge=0, le=3600)
 

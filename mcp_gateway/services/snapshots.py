@@ -221,6 +221,7 @@ class Snapshots:
                 definitions=built.definitions,
                 policy=force.engine,
                 held=held,
+                claims=built.claims,
                 chain=force.chain,
             )
         )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mcp_gateway.core.target import Kind
 from mcp_gateway.wire.jsonrpc import INVALID_PARAMS, Message
 
 REVISION: Final = "2026-07-28"
@@ -53,7 +54,7 @@ CACHEABLE: Final = frozenset(
         "resources/read",
     }
 )
-LISTINGS: Final[Mapping[str, tuple[str, str]]] = {
+LISTINGS: Final[Mapping[str, tuple[str, Kind]]] = {
     "tools/list": ("tools", "tool"),
     "prompts/list": ("prompts", "prompt"),
     "resources/list": ("resources", "resource"),

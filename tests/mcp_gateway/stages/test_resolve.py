@@ -11,7 +11,7 @@ from mcp_gateway.core.errors import (
     Refusal,
     UnknownTarget,
 )
-from mcp_gateway.core.target import Mirror, Target
+from mcp_gateway.core.target import Kind, Mirror, Target
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
@@ -98,6 +98,44 @@ def test_a_tie_between_servers_is_refused_with_both_addresses() -> None:
     tied = [Target("template", name, f"db://{{{name}}}") for name in ("a", "b")]
     with pytest.raises(InvalidRequest, match="/servers/a/mcp or /servers/b/mcp"):
         target("resources/read", {"uri": "db://1"}, snapshot=snapshot(targets=tied))
+
+
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+@pytest.mark.parametrize("kind", ["resource", "template"])
+def test_an_address_of_two_servers_is_refused_with_where_each_is(kind: Kind) -> None:
+    both = [Target(kind, server, "db://one") for server in ("b", "a")]
+    world = snapshot(targets=both, catalog={}, claims={(kind, "db://one"): tuple(both)})
+    with pytest.raises(InvalidRequest, match="/servers/a/mcp or /servers/b/mcp"):
+        target("resources/read", {"uri": "db://one"}, snapshot=world)
+    assert target("resources/read", {"uri": "db://one"}, snapshot=world, endpoint="b").server == "b"
+
+
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+def test_of_two_servers_that_have_an_address_the_one_that_may_be_read_is_meant() -> None:
+    both = [Target("resource", server, "db://one") for server in ("a", "b")]
+    hiding = FakePolicy(prospects={"resource/a/db://one": "deny"})
+    claims = {("resource", "db://one"): tuple(both)}
+    world = snapshot(targets=both, catalog={}, claims=claims, policy=hiding)
+    nothing = snapshot(targets=both, catalog={}, claims=claims, policy=FakePolicy(HIDDEN))
+    assert target("resources/read", {"uri": "db://one"}, snapshot=world) is both[1]
+    assert target("resources/read", {"uri": "db://one"}, snapshot=nothing) is both[0]
+
+
+def test_an_exact_address_of_several_comes_before_a_template_of_one() -> None:
+    exact = Target("resource", "a", "ui://a/view")
+    wide = Target("template", "b", "ui://{x}")
+    world = snapshot(targets=[wide], claims={("resource", exact.name): (exact,)})
+    assert target("resources/read", {"uri": exact.name}, snapshot=world) is exact
+
+
+def test_an_argument_of_a_template_that_two_servers_have_is_completed_where_it_may_be() -> None:
+    both = [Target("template", server, "db://{x}") for server in ("a", "b")]
+    hiding = FakePolicy(prospects={"template/a/db://{x}": "deny"})
+    world = snapshot(
+        targets=both, catalog={}, claims={("template", "db://{x}"): tuple(both)}, policy=hiding
+    )
+    ref = {"ref": {"type": "ref/resource", "uri": "db://{x}"}}
+    assert target("completion/complete", ref, snapshot=world) is both[1]
 
 
 def test_a_uri_nobody_lists_is_unknown_at_mcp_and_asked_for_at_its_server() -> None:
