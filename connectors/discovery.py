@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 

@@ -180,7 +180,11 @@ class GrantSection(Section):
 
 
 class Server(BaseModel):
-    """One upstream. What else stands in its section is its connector's own."""
+    """One upstream. What else stands in its section is its connector's own.
+
+    At most `concurrency` requests are at it at once, and `queue` wait; after `breaker` failures in
+    a row it is left alone for a while. `idempotent` tools may be sent twice.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -189,11 +193,15 @@ class Server(BaseModel):
     guard: str = "standard"
     trust: Literal["review", "follow"] = "review"
     requires: frozenset[Annotated[str, Field(pattern=SCOPE)]] = frozenset()
+    concurrency: int = Field(default=64, ge=1, le=100_000)
+    queue: int = Field(default=256, ge=0, le=100_000)
+    breaker: int = Field(default=5, ge=0)
+    idempotent: frozenset[str] = frozenset()
 
-    @field_serializer("requires", when_used="json")
-    def _sorted(self, scopes: frozenset[str]) -> list[str]:
+    @field_serializer("requires", "idempotent", when_used="json")
+    def _sorted(self, words: frozenset[str]) -> list[str]:
         """In one order: a digest is taken of what this comes to."""
-        return sorted(scopes)
+        return sorted(words)
 
     def own(self) -> dict[str, Any]:
         """What the connector's model validates."""
