@@ -12,11 +12,11 @@ from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.wire import jsonrpc, modern, trace
 
 CLIENT: Final = b'{"name":"mcp-gateway","version":"0.1.0"}'
-RELAYED_EXTENSIONS: Final = ("io.modelcontextprotocol/ui",)
-"""Extensions that are data alone: they pass without the gateway having to answer anything."""
 _CLIENT: Final = msgspec.Raw(CLIENT)
 _REVISION: Final = msgspec.Raw(jsonrpc.encode(modern.REVISION))
 _NO_CAPABILITIES: Final = msgspec.Raw(b"{}")
+_ANYWHERE: Final = (modern.UI,)
+"""Extensions that are data alone. Whoever speaks an older revision can take no task."""
 _ANSWERING: Final = ("elicitation", "sampling")
 """Capabilities to answer questions, passed on as they were declared."""
 _LARGEST: Final = 4096
@@ -113,20 +113,20 @@ def _restore(found: dict[str, msgspec.Raw], state: str) -> None:
 def _declared(call: Call, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
     """What the caller can answer: said in each request, or once for its session."""
     if call.declared is not None:
-        return _relayed(call.declared.capabilities)
+        return _relayed(call.declared.capabilities, _ANYWHERE)
     raw = meta.get(modern.META_CAPABILITIES)
-    return _NO_CAPABILITIES if raw is None else _relayed(bytes(raw))
+    return _NO_CAPABILITIES if raw is None else _relayed(bytes(raw), modern.EXTENSIONS)
 
 
-def _relayed(raw: bytes) -> msgspec.Raw:
+def _relayed(raw: bytes, extensions: tuple[str, ...]) -> msgspec.Raw:
     """Of declared capabilities those that are relayed; none where they cannot be read."""
     if raw == b"{}" or len(raw) > _LARGEST:
         return _NO_CAPABILITIES
-    return _read(raw)
+    return _read(raw, extensions)
 
 
 @lru_cache(maxsize=256)
-def _read(raw: bytes) -> msgspec.Raw:
+def _read(raw: bytes, passing: tuple[str, ...]) -> msgspec.Raw:
     try:
         said = jsonrpc.members(raw)
         relayed = {name: said[name] for name in _ANSWERING if _is_object(said.get(name))}
@@ -135,7 +135,7 @@ def _read(raw: bytes) -> msgspec.Raw:
         extensions = jsonrpc.members(bytes(said.get("extensions", b"{}")))
     except ValueError:
         return _NO_CAPABILITIES
-    kept = {name: extensions[name] for name in RELAYED_EXTENSIONS if name in extensions}
+    kept = {name: extensions[name] for name in passing if name in extensions}
     if kept:
         relayed["extensions"] = msgspec.Raw(jsonrpc.encode(kept))
     return msgspec.Raw(jsonrpc.encode(relayed))

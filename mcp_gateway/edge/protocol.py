@@ -3,17 +3,11 @@
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.target import Target
+from mcp_gateway.services import offers
 from mcp_gateway.services.listing import TTL_MS
 from mcp_gateway.wire import jsonrpc, legacy, modern
 
 SERVER: Final = {"name": "mcp-gateway", "title": "MCP gateway", "version": "0.1.0"}
-CAPABILITIES: Final[dict[str, Any]] = {
-    "tools": {"listChanged": False},
-    "prompts": {"listChanged": False},
-    "resources": {"listChanged": False, "subscribe": False},
-    "completions": {},
-}
 INSTRUCTIONS: Final = (
     "Several servers stand behind this gateway; the tools of one begin with its name. You see what "
     "you may use. A refusal is a decision: do not call again, read it to the person, and offer "
@@ -28,15 +22,14 @@ def visible(call: Call) -> bool:
         return True
     if call.endpoint not in call.snapshot.upstreams:
         return False
-    target = Target("catalog", call.endpoint, "tools/list")
-    return call.snapshot.policy.prospect(call, target) != "deny"
+    return offers.visible(call, call.endpoint)
 
 
-def discovered() -> bytes:
+def discovered(call: Call) -> bytes:
     return jsonrpc.encode(
         {
             "supportedVersions": [modern.REVISION],
-            "capabilities": CAPABILITIES,
+            "capabilities": offers.capabilities(call, newest=True),
             "instructions": INSTRUCTIONS,
             "resultType": "complete",
             "ttlMs": TTL_MS,
@@ -46,12 +39,12 @@ def discovered() -> bytes:
     )
 
 
-def initialized(requested: Any) -> tuple[str, bytes]:
+def initialized(call: Call, requested: Any) -> tuple[str, bytes]:
     """The revision that was agreed on, and the result that says so."""
     revision = legacy.negotiated(requested)
     result = {
         "protocolVersion": revision,
-        "capabilities": CAPABILITIES,
+        "capabilities": offers.capabilities(call, newest=False),
         "serverInfo": SERVER,
         "instructions": INSTRUCTIONS,
     }

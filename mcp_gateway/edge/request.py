@@ -137,17 +137,17 @@ class Request:
         if not protocol.visible(call):
             return Answer(404, (JSON,), jsonrpc.error(id_, -32602, "no such server"))
         if method == "server/discover" and self.modern:
-            return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered()))
+            return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered(call)))
         if method == "initialize" and not self.modern:
-            return self._initialize(id_)
+            return self._initialize(call, id_)
         if method in ("ping", "logging/setLevel") and not self.modern:
             return Answer(200, (JSON,), jsonrpc.result(id_, b"{}"))
         said = f"the method {method!r} is not of this protocol version"
         return answered.error(id_, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern)
 
-    def _initialize(self, id_: bytes) -> Answer:
+    def _initialize(self, call: Call, id_: bytes) -> Answer:
         view = self.message.params.view()
-        revision, result = protocol.initialized(view.get("protocolVersion"))
+        revision, result = protocol.initialized(call, view.get("protocolVersion"))
         session = self._edge.begin(self.principal, self.endpoint, revision, self.client())
         header = (legacy.SESSION.encode(), session.id.encode())
         return Answer(200, (JSON, header), jsonrpc.result(id_, result))

@@ -16,6 +16,11 @@ META_CAPABILITIES: Final = _NAMESPACE + "clientCapabilities"
 META_CLIENT: Final = _NAMESPACE + "clientInfo"
 META_SERVER: Final = _NAMESPACE + "serverInfo"
 META_LOG_LEVEL: Final = _NAMESPACE + "logLevel"
+UI: Final = _NAMESPACE + "ui"
+TASKS: Final = _NAMESPACE + "tasks"
+SKILLS: Final = _NAMESPACE + "skills"
+EXTENSIONS: Final = (UI, TASKS, SKILLS)
+"""What passes between a caller and an upstream of this revision."""
 
 _ENCODED: Final = re.compile(r"=\?base64\?(.*)\?=", re.ASCII)
 

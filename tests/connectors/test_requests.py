@@ -56,7 +56,17 @@ def test_what_has_a_name_is_named_in_the_header_too() -> None:
     assert requests.mirrored(made({}, FILES, "completion/complete")) == ""
 
 
-EXTENSION = requests.RELAYED_EXTENSIONS[0]
+EXTENSIONS = {name: {"a": 1} for name in modern.EXTENSIONS}
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+def test_of_a_session_no_extension_is_declared_that_could_not_pass() -> None:
+    asked = made({"name": "x"})
+    asked.declared = Declared(jsonrpc.encode({"extensions": EXTENSIONS}))
+
+    meta = jsonrpc.decode(requests.modern_params(asked))["_meta"]
+
+    assert meta[modern.META_CAPABILITIES] == {"extensions": {modern.UI: {"a": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +77,7 @@ EXTENSION = requests.RELAYED_EXTENSIONS[0]
         ({"roots": {"listChanged": True}}, {"roots": {}}),
         ({"sampling": 7, "roots": None, "elicitation": [], "completions": {}}, {}),
         ({"sampling": {"x": "x" * 5000}}, {}),
-        ({"extensions": {EXTENSION: {"a": 1}, "x/y": {}}}, {"extensions": {EXTENSION: {"a": 1}}}),
+        ({"extensions": {**EXTENSIONS, "x/y": {}}}, {"extensions": EXTENSIONS}),
         ({"extensions": {"x/y": {}}}, {}),
         ({"extensions": 7}, {}),
         ({"note": "extensions"}, {}),
