@@ -55,6 +55,8 @@ def legacy_params(call: Call) -> bytes:
     if call.resumed is not AFRESH:
         found.pop("inputResponses", None)
         found.pop("requestState", None)
+    if call.method == "tools/call":
+        found.pop("task", None)  # of 2025-11-25: whose the task is, nobody would know
     if meta:
         found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
     return jsonrpc.encode(found)
@@ -68,6 +70,8 @@ def _renamed(call: Call) -> dict[str, msgspec.Raw]:
         found["ref"] = msgspec.Raw(jsonrpc.encode(ref))
     elif call.target.kind in ("tool", "prompt"):
         found["name"] = msgspec.Raw(jsonrpc.encode(call.target.name))
+    elif call.target.kind == "task":
+        found["taskId"] = msgspec.Raw(jsonrpc.encode(call.resumed.task))
     return found
 
 
@@ -75,7 +79,7 @@ def mirrored(call: Call) -> str:
     """What `Mcp-Name` says of this call."""
     if call.target.kind in ("tool", "prompt", "resource"):
         return call.target.name
-    return ""
+    return call.resumed.task
 
 
 def own_meta() -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final, Protocol
 
+from mcp_gateway.core.asking import TASKS
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge import answered, asgi, protocol
@@ -125,7 +126,11 @@ class Request:
             except modern.Mismatch as fault:
                 return answered.error(message.id, fault.code, fault.message, fault.data)
         known = message.method in CALLED or message.method in protocol.ANSWERED
-        if message.method in REFUSED_METHODS or not (known or self.endpoint):
+        if message.method.startswith("tasks/"):
+            known = message.method in TASKS and self.modern
+        elif self.endpoint:
+            known = True
+        if message.method in REFUSED_METHODS or not known:
             said = f"the method {message.method!r} is not known here"
             return answered.error(
                 message.id, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern

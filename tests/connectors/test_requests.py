@@ -56,6 +56,22 @@ def test_what_has_a_name_is_named_in_the_header_too() -> None:
     assert requests.mirrored(made({}, FILES, "completion/complete")) == ""
 
 
+@pytest.mark.requirement("tasks:of-who-began-them")
+def test_a_task_goes_by_its_upstreams_own_name_in_the_body_and_the_header() -> None:
+    asked = made({"taskId": "t1.sealed", "x": 1}, Target("task", "up", "add"), "tasks/get")
+    asked.resumed = Resumed(task="task-7", server="up", tool="add")
+
+    assert requests.mirrored(asked) == "task-7"
+    sent = jsonrpc.decode(requests.modern_params(asked))
+    assert (sent["taskId"], sent["x"]) == ("task-7", 1)
+
+
+def test_a_task_of_2025_is_not_asked_for_in_the_name_of_everybody() -> None:
+    asked = made({"name": "x", "task": {"ttl": 1}})
+
+    assert "task" not in jsonrpc.decode(requests.legacy_params(asked))
+
+
 EXTENSIONS = {name: {"a": 1} for name in modern.EXTENSIONS}
 
 
