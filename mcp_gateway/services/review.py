@@ -49,7 +49,8 @@ class Review:
         sound = [definition for definition in listed if not definition.flaw]
         reviewed = Reviewed(held={_target(d): d.flaw for d in listed if d.flaw})
         if not pinned or trust == "follow":
-            self._pins.pin(sound, int(self._clock()))
+            known = {pin.digest for pin in pinned.values()}
+            self._pins.pin((d for d in sound if d.digest not in known), int(self._clock()))
             reviewed.served = sound
             return reviewed
         for definition in sound:
