@@ -63,10 +63,12 @@ def resolve(call: Call) -> Target:
 
 
 def _task(call: Call) -> Target:
-    """A task is of the tool that began it, wherever it is asked for."""
-    if call.endpoint not in ("", call.resumed.server):
+    """A task is of the tool that began it, wherever it is asked for, and needs what that needs."""
+    server, name = call.resumed.server, call.resumed.tool
+    tool = call.snapshot.local.get(("tool", server, name))
+    if tool is None or call.endpoint not in ("", server):
         raise InvalidState
-    return Target("task", call.resumed.server, call.resumed.tool)
+    return Target("task", server, name, requires=tool.requires)
 
 
 def check_mirrors(call: Call) -> None:

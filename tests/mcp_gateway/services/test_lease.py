@@ -111,12 +111,12 @@ async def test_what_is_asked_next_counts_for_itself_and_is_given_up_once() -> No
     assert again.parked is not None
     await parked.abandon()
     await asyncio.sleep(0)
-    assert (leased._calls, connector.closed) == (1, False)
+    assert (leased.admission.inside, connector.closed) == (1, False)
     await again.parked.abandon()
     await again.parked.abandon()
     await retiring
 
-    assert (connector.closed, leased._calls, last.abandoned) == (True, 0, 2)
+    assert (connector.closed, leased.admission.inside, last.abandoned) == (True, 0, 2)
 
 
 async def test_an_answer_that_fails_gives_its_place_back() -> None:
@@ -201,10 +201,9 @@ async def test_an_error_of_the_upstreams_own_is_heard_of() -> None:
 
 
 async def test_what_an_upstream_offers_is_passed_on() -> None:
-    class Offering(FakeConnector):
-        offered = Offered("modern", {"tools": b"{}"})
+    offered = Offered("modern", {"tools": b"{}"})
 
-    assert Leased("desk", Offering()).offered.era == "modern"
+    assert Leased("desk", FakeConnector(offered=offered)).offered is offered
     assert Leased("desk", FakeConnector()).offered is NOT_OFFERED
 
 

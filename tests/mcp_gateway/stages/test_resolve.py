@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -304,6 +305,20 @@ async def test_only_a_result_that_asks_is_sealed() -> None:
     assert whole.raw == Rest().answer.raw
     assert sealed.view()["requestState"] == "sealed:c-1"
     assert handles.sealed == ["c-1"]
+
+
+@pytest.mark.requirement("tasks:of-who-began-them")
+async def test_a_task_needs_what_its_tool_needs_and_is_gone_with_it() -> None:
+    scoped = replace(ADD, requires=frozenset({"repo:write"}))
+    handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
+    made = call("tasks/get", {"requestState": "sealed:t"}, snapshot=snapshot(targets=[scoped]))
+    late = call("tasks/get", {"requestState": "sealed:t"}, snapshot=snapshot(targets=[DELETE]))
+
+    await Resolve(handles)(made, Rest())
+    with pytest.raises(InvalidState):
+        await Resolve(handles)(late, Rest())
+
+    assert made.target.requires == {"repo:write"}
 
 
 @pytest.mark.requirement("handles:tasks-are-their-callers")
