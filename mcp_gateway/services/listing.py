@@ -1,27 +1,23 @@
 """Listings: what this principal may use, each entry as the upstream wrote it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any, Final, Literal
+from typing import Any
 
 import msgspec
 
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.naming import downstream_name
-from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
 from mcp_gateway.services import pages
 from mcp_gateway.services.catalog import ADDRESSED, NAMED
+from mcp_gateway.services.outcomes import SERVERS, outcomes_of
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import LISTINGS
 
 TTL_MS = 1000
 """No longer than a revocation takes."""
-SERVERS: Final = "io.github.mcp-gateway/servers"
-"""The key in `_meta` under which the first page says how each server fared."""
-
-Outcome = Literal["ok", "stale", "absent"]
 
 
 def listing(call: Call, most: int) -> Result:
@@ -46,30 +42,6 @@ def listing(call: Call, most: int) -> Result:
     if cursor:
         fields["nextCursor"] = cursor
     return jsonrpc.body(jsonrpc.encode(fields))
-
-
-def outcomes_of(call: Call) -> Mapping[str, Outcome]:
-    """How each server fared that the caller may know of: nothing is said of any other."""
-    snapshot = call.snapshot
-    asked = [call.endpoint] if call.endpoint else sorted(snapshot.upstreams)
-    return {
-        server: _outcome(call, server)
-        for server in asked
-        if server != GATEWAY and server in snapshot.upstreams and _known(call, server)
-    }
-
-
-def _known(call: Call, server: str) -> bool:
-    target = Target("catalog", server, call.method)
-    return call.snapshot.policy.prospect(call, target) != "deny"
-
-
-def _outcome(call: Call, server: str) -> Outcome:
-    """Stale: what was served of it before goes on being served while it is in trouble."""
-    if not call.snapshot.upstreams[server].trouble:
-        return "ok"
-    served = any(key[1] == server for key in call.snapshot.local)
-    return "stale" if served else "absent"
 
 
 def _found(call: Call, kind: Kind) -> Iterator[tuple[pages.Key, Target]]:

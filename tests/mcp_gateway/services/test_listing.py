@@ -1,17 +1,18 @@
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.errors import InvalidRequest
-from mcp_gateway.core.snapshot import Snapshot, Upstream
+from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.core.target import Definition, Target
-from mcp_gateway.services.listing import SERVERS, TTL_MS, listing
+from mcp_gateway.services.listing import TTL_MS, listing
+from mcp_gateway.services.outcomes import SERVERS
 from mcp_gateway.wire import jsonrpc
 from tests.support import calls
-from tests.support.fakes import FakeConnector, FakePolicy
+from tests.support.fakes import FakePolicy
 
 TOOLS = (
     Target("tool", "desk", "open", "sha256:open"),
@@ -51,12 +52,6 @@ def listed(
     return result
 
 
-def away(*names: str) -> Mapping[str, Upstream]:
-    """The servers of `TOOLS` and one that serves nothing, of which these are in trouble."""
-    found = ("gateway", "desk", "shop", "lost")
-    return {n: Upstream(n, FakeConnector(), trouble="gone" if n in names else "") for n in found}
-
-
 def test_a_listing_is_whole_private_and_short_lived() -> None:
     result = listed("tools/list")
     names = [tool["name"] for tool in result.pop("tools")]
@@ -75,23 +70,6 @@ def test_a_list_has_one_order_whatever_the_order_of_the_servers_and_their_answer
     there, back = (listed("tools/list", snapshot=world(t)) for t in (TOOLS, TOOLS[::-1]))
 
     assert there == back
-
-
-@pytest.mark.requirement("listing:outcome-of-each-server")
-def test_a_server_that_is_away_is_named_as_stale_or_absent() -> None:
-    result = listed("tools/list", snapshot=world(upstreams=away("desk", "lost")))
-
-    assert result["_meta"][SERVERS] == {"desk": "stale", "lost": "absent", "shop": "ok"}
-    assert [tool["name"] for tool in result["tools"]] == ["desk__burn", "desk__open", "shop__sell"]
-
-
-@pytest.mark.requirement("listing:outcome-of-each-server")
-def test_nothing_is_said_of_a_server_that_the_caller_may_not_know() -> None:
-    hiding = FakePolicy(prospects={"catalog/lost/tools/list": "deny"})
-    snapshot = world(policy=hiding, upstreams=away("lost"))
-
-    assert "lost" not in json.dumps(listed("tools/list", snapshot=snapshot))
-    assert listed("tools/list", "shop", snapshot=snapshot)["_meta"] == {SERVERS: {"shop": "ok"}}
 
 
 @pytest.mark.requirement("listing:pages")
