@@ -9,15 +9,22 @@ from typing import Any
 import httpx2
 import pytest
 
+from mcp_gateway.wire import jsonrpc
 from tests.connectors.http import Asked, error, raw_upstream, result
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
+from tests.support.tcp import plain
 from tests.support.waiting import until
 
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-RULES = "p, 10, all, role:user, *, */*/*, *, , allow,\n"
+RULES = """\
+p, 10, no-method, role:user, *, method/beta/*, *, , deny,
+p, 20, all, role:user, *, */*/*, *, , allow,
+"""
+ENTRIES = b'[{"uri":"skill://a/SKILL.md","frontmatter":{"name":"\\u00e9"},"x":1.50,"y":[ ]}]'
+SKILLS = b'{"skills":%b,"resultType":"complete","ttlMs":1,"cacheScope":"public"}' % ENTRIES
 SERVER = """
 [servers.{name}]
 connector = "mcp_http"
@@ -37,19 +44,19 @@ class Shop:
         self.templates: list[dict[str, Any]] = []
 
     def __call__(self, asked: Asked) -> bytes:
-        match asked.method:
-            case "tools/list":
-                schema = {"inputSchema": {"type": "object"}}
-                return result(asked, {"tools": [tool | schema for tool in self.tools]})
-            case "resources/list":
-                return result(asked, {"resources": self.resources})
-            case "resources/templates/list":
-                return result(asked, {"resourceTemplates": self.templates})
-            case "resources/read":
-                uri = asked.message["params"]["uri"]
-                return result(asked, {"contents": [{"uri": uri, "text": self.name}]})
-            case _:
-                return error(asked, -32601)
+        params = asked.message.get("params", {})
+        if asked.method == "skills/list":
+            return plain(jsonrpc.result(asked.id, SKILLS), b"content-type: application/json")
+        schema = {"inputSchema": {"type": "object"}}
+        known: dict[str, dict[str, Any]] = {
+            "tools/list": {"tools": [tool | schema for tool in self.tools]},
+            "resources/list": {"resources": self.resources},
+            "resources/templates/list": {"resourceTemplates": self.templates},
+            "resources/read": {"contents": [{"uri": params.get("uri"), "text": self.name}]},
+            "vendor/unknown": {"resultType": "vendor/own", "params": params},
+        }
+        found = known.get(asked.method)
+        return error(asked, -32601) if found is None else result(asked, found)
 
 
 @asynccontextmanager
@@ -71,12 +78,18 @@ async def answered(
     http: httpx2.AsyncClient, method: str, path: str = "/mcp", **params: Any
 ) -> dict[str, Any]:
     """The message that answers a request of Alice's."""
+    answer: dict[str, Any] = (await asked_for(http, method, path, **params)).json()
+    return answer
+
+
+async def asked_for(
+    http: httpx2.AsyncClient, method: str, path: str = "/mcp", **params: Any
+) -> httpx2.Response:
     headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
     if "uri" in params:
         headers["mcp-name"] = params["uri"]
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | {"_meta": META}}
-    answer: dict[str, Any] = (await http.post(path, json=message, headers=headers)).json()
-    return answer
+    return await http.post(path, json=message, headers=headers)
 
 
 @pytest.mark.requirement("listing:pages")
@@ -146,3 +159,21 @@ async def test_what_a_tool_shows_is_read_at_its_server_though_no_list_has_it(
     assert next(t["_meta"] for t in tools if t["name"] == "alpha__open") == shown
     assert read["result"]["contents"] == [{"uri": "ui://alpha/view", "text": "alpha"}]
     assert "no resource is called" in json.dumps(other["error"])
+
+
+@pytest.mark.requirement("extensions:unknown-ones-pass-where-allowed")
+async def test_skills_and_methods_that_nobody_knows_pass_at_their_server_where_policy_allows_them(
+    tmp_path: Path,
+) -> None:
+    shops = Shop("alpha"), Shop("beta")
+    async with together(tmp_path, *shops) as gateway, gateway.http("alice") as http:
+        skills = await asked_for(http, "skills/list", "/servers/alpha/mcp")
+        unknown = await answered(http, "vendor/unknown", "/servers/alpha/mcp", x=[1])
+        denied = await answered(http, "vendor/unknown", "/servers/beta/mcp", x=[1])
+        nowhere = await answered(http, "vendor/unknown", x=[1])
+
+    assert b'"skills":' + ENTRIES in skills.content
+    assert unknown["result"]["resultType"] == "vendor/own"
+    assert unknown["result"]["params"]["x"] == [1]
+    assert "no-method" in denied["error"]["message"]
+    assert nowhere["error"]["code"] == -32601
