@@ -21,17 +21,18 @@ class Admission:
     """The bulkhead, the queue and the breaker of one upstream.
 
     On the path of a call two comparisons tell whether to ask at all: of `inside` with `most`, and
-    of `failures`, those in a row, with `breaker`. What enters without asking counts itself.
+    of `failures`, those in a row, with `breaker`. What enters without asking counts itself, and
+    counts itself out while nobody is `waiting`.
     """
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._clock = clock
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._queue = 0
         self._until = 0.0
         self._pause = FIRST_PAUSE
         self._trying = False
+        self.waiting: deque[asyncio.Future[None]] = deque()
         self.inside = 0
         self.most = sys.maxsize
         self.failures = 0
@@ -40,7 +41,7 @@ class Admission:
     def limit(self, most: int, queue: int, breaker: int) -> None:
         """Takes other bounds. Nothing that is under way is cut; 0 never opens the breaker."""
         self.most, self._queue, self.breaker = most, queue, breaker or sys.maxsize
-        while self._waiting and self.inside < self.most:
+        while self.waiting and self.inside < self.most:
             self.inside += 1
             self._hand_over()
 
@@ -66,7 +67,7 @@ class Admission:
         """Gives the place back, or to who waits longest."""
         if trial:
             self._trying = False
-        if self._waiting and self.inside <= self.most:
+        if self.waiting and self.inside <= self.most:
             self._hand_over()
         else:
             self.inside -= 1
@@ -96,11 +97,11 @@ class Admission:
             raise UpstreamBusy(said, retry_after=max(left, FIRST_PAUSE))
 
     async def _place(self) -> None:
-        if len(self._waiting) >= self._queue:
-            said = f"{self._name} has {self.inside} requests, and {len(self._waiting)} wait"
+        if len(self.waiting) >= self._queue:
+            said = f"{self._name} has {self.inside} requests, and {len(self.waiting)} wait"
             raise UpstreamBusy(said, retry_after=FIRST_PAUSE)
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self.waiting.append(turn)
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 await turn
@@ -117,11 +118,11 @@ class Admission:
         if turn.done() and not turn.cancelled():
             self.leave()
         with suppress(ValueError):
-            self._waiting.remove(turn)
+            self.waiting.remove(turn)
 
     def _hand_over(self) -> None:
         """To the first who still waits; the count stays, for the place only changes hands."""
-        turn = self._waiting.popleft()
+        turn = self.waiting.popleft()
         if turn.cancelled():  # it removes itself when its task runs
             self.leave()
             return

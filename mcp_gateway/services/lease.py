@@ -41,6 +41,7 @@ class Leased:
         self._connector = connector
         self._offering = connector if isinstance(connector, ports.Offering) else None
         self._unused = asyncio.Event()
+        self._retiring = False
         self._closed = False
         self._waiting = 0
         self.admission = Admission(name)
@@ -76,14 +77,14 @@ class Leased:
             result = await self._connector.send(call)
         except UpstreamFailed as failure:
             result = await self._again(call, failure, trial=trial)
-        except UpstreamTimedOut:
-            place.failed(trial=trial)
-            raise
-        except (CredentialRefused, ResultTooLarge):
-            place.answered()
+        except (UpstreamTimedOut, CredentialRefused, ResultTooLarge) as ended:
+            self._ended(ended, trial=trial)
             raise
         finally:
-            self._left(trial=trial)
+            if trial or place.waiting or self._retiring:
+                self._left(trial=trial)
+            else:
+                place.inside -= 1
         if place.failures:
             place.answered()
         if result.failed:
@@ -96,6 +97,13 @@ class Leased:
         except (UpstreamFailed, UpstreamTimedOut):
             self.admission.failed(trial=trial)
             raise
+
+    def _ended(self, how: Exception, *, trial: bool) -> None:
+        """An upstream that refuses a credential, or answers too much, answers."""
+        if isinstance(how, UpstreamTimedOut):
+            self.admission.failed(trial=trial)
+        else:
+            self.admission.answered()
 
     async def _asking(self, result: Result, asked: Asked) -> Result:
         if asked.parked is None:
@@ -121,6 +129,7 @@ class Leased:
 
     async def retire(self, grace: float) -> None:
         """Closes when the calls that are on it have ended, or after `grace` seconds."""
+        self._retiring = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 while self.admission.inside:
