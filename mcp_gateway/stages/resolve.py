@@ -7,11 +7,11 @@ from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import AFRESH, TASKS
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState
+from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState, MissingCapability
 from mcp_gateway.core.naming import literal_length, template_matches
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
-from mcp_gateway.wire import mirror, modern
+from mcp_gateway.wire import capabilities, mirror, modern
 
 _BY_NAME: Final[Mapping[str, Kind]] = {
     "tools/call": "tool",
@@ -27,7 +27,7 @@ _LONGEST: Final = 200
 class Resolve:
     """Finds the target by dictionary reads; only a miss looks further."""
 
-    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors"})
+    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors", "declared"})
     sets: ClassVar = frozenset({"target", "resumed"})
 
     def __init__(self, handles: ports.Handles) -> None:
@@ -35,6 +35,7 @@ class Resolve:
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
         if "requestState" in call.params.view() or call.method in TASKS:
+            check_tasks(call)
             call.resumed = self._handles.open(call)
         call.target = resolve(call)
         if call.resumed is not AFRESH and call.resumed.server != call.target.server:
@@ -69,6 +70,14 @@ def _task(call: Call) -> Target:
     if tool is None or call.endpoint not in ("", server):
         raise InvalidState
     return Target("task", server, name, requires=tool.requires)
+
+
+def check_tasks(call: Call) -> None:
+    """Raises MissingCapability for a request about a task of a client that knows none."""
+    if call.method not in TASKS:
+        return
+    if lacking := capabilities.unable_to_wait(capabilities.declared(call)):
+        raise MissingCapability(f"your client declares nothing of {call.method}", lacking)
 
 
 def check_mirrors(call: Call) -> None:

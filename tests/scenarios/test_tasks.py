@@ -172,3 +172,20 @@ async def test_who_does_not_say_that_they_can_wait_is_told_so_by_the_upstream(
     )
 
     assert answer["error"]["code"] == -32021
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+async def test_who_does_not_say_that_they_can_wait_may_not_ask_for_a_task_either(
+    world: tuple[GatewayUnderTest, Raw],
+) -> None:
+    gateway, upstream = world
+    task, before = await began(gateway), len(upstream.asked)
+
+    answer = await answered(gateway, "tasks/get", task, extensions=("vendor/own",), taskId=task)
+
+    error = answer["error"]
+    assert (error["code"], error["data"]["requiredCapabilities"]) == (
+        -32021,
+        {"extensions": {EXTENSION: {}}},
+    )
+    assert len(upstream.asked) == before

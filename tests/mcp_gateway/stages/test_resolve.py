@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.asking import AFRESH, Resumed
+from mcp_gateway.core.asking import AFRESH, Declared, Resumed
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import (
     HeaderMismatch,
     InvalidRequest,
     InvalidState,
+    MissingCapability,
     Refusal,
     UnknownTarget,
 )
@@ -28,6 +29,9 @@ from tests.support.calls import (
     snapshot,
 )
 from tests.support.fakes import HIDDEN, FakeHandles, FakePolicy, asking
+
+ABLE = Declared(b'{"extensions":{"io.modelcontextprotocol/tasks":{}}}')
+"""A client that takes tasks."""
 
 
 def target(method: str, params: dict[str, Any], **changes: Any) -> Target:
@@ -311,8 +315,9 @@ async def test_only_a_result_that_asks_is_sealed() -> None:
 async def test_a_task_needs_what_its_tool_needs_and_is_gone_with_it() -> None:
     scoped = replace(ADD, requires=frozenset({"repo:write"}))
     handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
-    made = call("tasks/get", {"requestState": "sealed:t"}, snapshot=snapshot(targets=[scoped]))
-    late = call("tasks/get", {"requestState": "sealed:t"}, snapshot=snapshot(targets=[DELETE]))
+    asked = {"requestState": "sealed:t"}
+    made = call("tasks/get", asked, snapshot=snapshot(targets=[scoped]), declared=ABLE)
+    late = call("tasks/get", asked, snapshot=snapshot(targets=[DELETE]), declared=ABLE)
 
     await Resolve(handles)(made, Rest())
     with pytest.raises(InvalidState):
@@ -324,11 +329,22 @@ async def test_a_task_needs_what_its_tool_needs_and_is_gone_with_it() -> None:
 @pytest.mark.requirement("handles:tasks-are-their-callers")
 async def test_a_task_is_of_the_tool_that_began_it() -> None:
     handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
-    made = call("tasks/get", {"taskId": "sealed:t", "requestState": "sealed:t"}, endpoint="github")
-    elsewhere = call("tasks/get", {"requestState": "sealed:t"}, endpoint="orders")
+    params = {"taskId": "sealed:t", "requestState": "sealed:t"}
+    made = call("tasks/get", params, endpoint="github", declared=ABLE)
+    elsewhere = call("tasks/get", params, endpoint="orders", declared=ABLE)
 
     await Resolve(handles)(made, Rest())
     with pytest.raises(InvalidState):
         await Resolve(handles)(elsewhere, Rest())
 
     assert made.target == Target("task", "github", "add")
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+async def test_a_client_that_takes_no_tasks_learns_nothing_of_one() -> None:
+    handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
+
+    with pytest.raises(MissingCapability) as refused:
+        await Resolve(handles)(call("tasks/get", {"requestState": "sealed:t"}), Rest())
+
+    assert refused.value.required == {"extensions": {"io.modelcontextprotocol/tasks": {}}}
