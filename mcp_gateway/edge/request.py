@@ -126,11 +126,9 @@ class Request:
             except modern.Mismatch as fault:
                 return answered.error(message.id, fault.code, fault.message, fault.data)
         known = message.method in CALLED or message.method in protocol.ANSWERED
-        if message.method.startswith("tasks/"):
-            known = message.method in TASKS and self.modern
-        elif self.endpoint:
-            known = True
-        if message.method in REFUSED_METHODS or not known:
+        known = known or (self.modern and message.method in TASKS)
+        ours = not message.method.startswith("tasks/")  # those of 2025-11-25 are nobody's
+        if message.method in REFUSED_METHODS or not (known or (self.endpoint and ours)):
             said = f"the method {message.method!r} is not known here"
             return answered.error(
                 message.id, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern
