@@ -12,6 +12,8 @@ Aside = Callable[[jsonrpc.Message, bytes], Awaitable[None]]
 """What is done with a message, parsed and raw, that came before the answer."""
 
 
+PASSING: Final = frozenset({502, 503, 504})
+"""What whoever stands in front of an upstream answers while that is away."""
 _SHOWN: Final = 200
 
 
@@ -40,7 +42,8 @@ def whole(server: str, response: Response, id_: bytes) -> jsonrpc.Message:
         message = jsonrpc.parse(response.body)
     except jsonrpc.Malformed:
         raise UpstreamFailed(
-            f"{server} answered {response.status} and no JSON-RPC message"
+            f"{server} answered {response.status} and no JSON-RPC message",
+            passing=response.status in PASSING,
         ) from None
     if message.method or (message.id != id_ and not message.error):
         raise UpstreamFailed(f"{server} answered another request")

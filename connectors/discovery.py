@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ async def listed(server: str, ask: Ask, declared: Container[str]) -> Sequence[De
     found: list[Definition] = []
     for method, (member, kind) in LISTINGS.items():
         try:
-            found += await _pages(server, method, member, cast("Kind", kind), ask)
+            found += await _pages(server, method, member, kind, ask)
         except NotOffered:
             continue
         except UpstreamFailed:

@@ -15,7 +15,7 @@ def told(server: str, failure: HttpFailed) -> UpstreamFailed | UpstreamTimedOut 
         return UpstreamTimedOut(f"{server}: {failure}")
     if isinstance(failure, TooLarge):
         return ResultTooLarge(f"{server}: {failure}")
-    return UpstreamFailed(f"{server}: {failure}")
+    return UpstreamFailed(f"{server}: {failure}", sent=failure.sent, passing=failure.sent)
 
 
 async def requested(

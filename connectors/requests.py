@@ -12,11 +12,11 @@ from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.wire import jsonrpc, modern, trace
 
 CLIENT: Final = b'{"name":"mcp-gateway","version":"0.1.0"}'
-RELAYED_EXTENSIONS: Final = ("io.modelcontextprotocol/ui",)
-"""Extensions that are data alone: they pass without the gateway having to answer anything."""
 _CLIENT: Final = msgspec.Raw(CLIENT)
 _REVISION: Final = msgspec.Raw(jsonrpc.encode(modern.REVISION))
 _NO_CAPABILITIES: Final = msgspec.Raw(b"{}")
+_ANYWHERE: Final = (modern.UI,)
+"""Extensions that are data alone. Whoever speaks an older revision can take no task."""
 _ANSWERING: Final = ("elicitation", "sampling")
 """Capabilities to answer questions, passed on as they were declared."""
 _LARGEST: Final = 4096
@@ -57,6 +57,8 @@ def legacy_params(call: Call) -> bytes:
     if call.resumed is not AFRESH:
         found.pop("inputResponses", None)
         found.pop("requestState", None)
+    if call.method == "tools/call":
+        found.pop("task", None)  # of 2025-11-25: whose the task is, nobody would know
     if meta:
         found["_meta"] = msgspec.Raw(jsonrpc.encode(meta))
     return jsonrpc.encode(found)
@@ -70,6 +72,8 @@ def _renamed(call: Call) -> dict[str, msgspec.Raw]:
         found["ref"] = msgspec.Raw(jsonrpc.encode(ref))
     elif call.target.kind in ("tool", "prompt"):
         found["name"] = msgspec.Raw(jsonrpc.encode(call.target.name))
+    elif call.target.kind == "task":
+        found["taskId"] = msgspec.Raw(jsonrpc.encode(call.resumed.task))
     return found
 
 
@@ -77,7 +81,7 @@ def mirrored(call: Call) -> str:
     """What `Mcp-Name` says of this call."""
     if call.target.kind in ("tool", "prompt", "resource"):
         return call.target.name
-    return ""
+    return call.resumed.task
 
 
 def own_meta() -> bytes:
@@ -115,20 +119,20 @@ def _restore(found: dict[str, msgspec.Raw], state: str) -> None:
 def _declared(call: Call, meta: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
     """What the caller can answer: said in each request, or once for its session."""
     if call.declared is not None:
-        return _relayed(call.declared.capabilities)
+        return _relayed(call.declared.capabilities, _ANYWHERE)
     raw = meta.get(modern.META_CAPABILITIES)
-    return _NO_CAPABILITIES if raw is None else _relayed(bytes(raw))
+    return _NO_CAPABILITIES if raw is None else _relayed(bytes(raw), modern.EXTENSIONS)
 
 
-def _relayed(raw: bytes) -> msgspec.Raw:
+def _relayed(raw: bytes, extensions: tuple[str, ...]) -> msgspec.Raw:
     """Of declared capabilities those that are relayed; none where they cannot be read."""
     if raw == b"{}" or len(raw) > _LARGEST:
         return _NO_CAPABILITIES
-    return _read(raw)
+    return _read(raw, extensions)
 
 
 @lru_cache(maxsize=256)
-def _read(raw: bytes) -> msgspec.Raw:
+def _read(raw: bytes, passing: tuple[str, ...]) -> msgspec.Raw:
     try:
         said = jsonrpc.members(raw)
         relayed = {name: said[name] for name in _ANSWERING if _is_object(said.get(name))}
@@ -137,7 +141,7 @@ def _read(raw: bytes) -> msgspec.Raw:
         extensions = jsonrpc.members(bytes(said.get("extensions", b"{}")))
     except ValueError:
         return _NO_CAPABILITIES
-    kept = {name: extensions[name] for name in RELAYED_EXTENSIONS if name in extensions}
+    kept = {name: extensions[name] for name in passing if name in extensions}
     if kept:
         relayed["extensions"] = msgspec.Raw(jsonrpc.encode(kept))
     return msgspec.Raw(jsonrpc.encode(relayed))

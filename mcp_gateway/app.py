@@ -176,7 +176,14 @@ def _snapshots(  # the ports of what it wires
     made = operations.snapshots = Snapshots(
         current,
         Review(Pins(database)),
-        lambda new: Local(shipped, operations, requests, home.ledger, new.gateway.contact),
+        lambda new: Local(
+            shipped,
+            operations,
+            requests,
+            home.ledger,
+            new.gateway.contact,
+            new.gateway.page,
+        ),
         own.definitions(shipped, list(OPERATIONS)),
         services,
         chain_of,

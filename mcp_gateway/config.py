@@ -90,6 +90,8 @@ class Secret(Section):
 class Gateway(Section):
     """`url` is how downstreams reach the gateway; `contact` is whom a refused caller may ask.
 
+    `page` is how many entries of a list are shown at a time.
+
     A gateway that is told to stop listens for `notice` seconds more, with readiness red, and
     gives the calls in flight `drain` seconds after that.
     """
@@ -101,6 +103,7 @@ class Gateway(Section):
     contact: str = "your administrator"
     origins: list[str] = []
     hosts: list[str] = []
+    page: int = Field(default=1000, ge=1, le=100_000)
     notice: float = Field(default=1.0, ge=0, le=60)
     drain: float = Field(default=10.0, ge=0, le=3600)
 
@@ -177,7 +180,11 @@ class GrantSection(Section):
 
 
 class Server(BaseModel):
-    """One upstream. What else stands in its section is its connector's own."""
+    """One upstream. What else stands in its section is its connector's own.
+
+    At most `concurrency` requests are at it at once, and `queue` wait; after `breaker` failures in
+    a row it is left alone for a while. `idempotent` tools may be sent twice.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -186,11 +193,15 @@ class Server(BaseModel):
     guard: str = "standard"
     trust: Literal["review", "follow"] = "review"
     requires: frozenset[Annotated[str, Field(pattern=SCOPE)]] = frozenset()
+    concurrency: int = Field(default=64, ge=1, le=100_000)
+    queue: int = Field(default=256, ge=0, le=100_000)
+    breaker: int = Field(default=5, ge=0)
+    idempotent: frozenset[str] = frozenset()
 
-    @field_serializer("requires", when_used="json")
-    def _sorted(self, scopes: frozenset[str]) -> list[str]:
+    @field_serializer("requires", "idempotent", when_used="json")
+    def _sorted(self, words: frozenset[str]) -> list[str]:
         """In one order: a digest is taken of what this comes to."""
-        return sorted(scopes)
+        return sorted(words)
 
     def own(self) -> dict[str, Any]:
         """What the connector's model validates."""

@@ -10,7 +10,7 @@ from mcp_gateway.core.target import Target
 
 ANY: Final = "*"
 ROLE: Final = "role:"
-_BESIDE: Final = frozenset({"catalog", "subscription"})
+_BESIDE: Final = frozenset({"catalog", "subscription", "task"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Rule:
     def reveals(self, server: str) -> bool:
         """Whether it lets its subject know that the server exists.
 
-        Who may be asked, list or listen may do so wherever they may do something else.
+        Who may be asked, list, listen or wait may do so wherever they may do something else.
         """
         if not self.grants or self.action in QUESTIONS:
             return False

@@ -87,6 +87,19 @@ def list_servers(url: str, key: str) -> None:
             click.echo(plain(f"  held back: {target}: {reason}"))
 
 
+@servers.command("diff")
+@url_option
+@key_option
+@click.argument("server", default="")
+def differences(url: str, key: str, server: str) -> None:
+    """Show what SERVER, or every one, lists otherwise than it was approved."""
+    for found in _ask(url, key, "POST", "/servers/diff", {"server": server}):
+        era = f" ({found['era']} era)" if found["era"] else ""
+        click.echo(plain(f"{found['target']}: {found['state']}{era}"))
+        for line in found["diff"]:
+            click.echo(plain(f"  {line}"))
+
+
 @servers.command("accept")
 @url_option
 @key_option

@@ -31,12 +31,14 @@ class Refusal(Exception):
     for methods other than tools/call, `admin_status` on the admin API. `reason` is for the
     caller; `rule` only when they may know it; `retry_after` is in seconds, 0 when trying again
     does not help; `recorded` replaces the slug in the ledger, where the truth is another one.
+    `sent` is False where certainly nothing has left for an upstream.
     """
 
     slug = "refused"
     code = -31050
     status = 200
     admin_status = 403
+    sent = True
 
     def __init__(
         self, reason: str, *, rule: str = "", retry_after: float = 0, recorded: str = ""
@@ -123,18 +125,31 @@ class Overloaded(Refusal):
 
 class UpstreamBusy(Refusal):
     slug, code, status, admin_status = "upstream_busy", -31060, 503, 503
+    sent = False
 
 
 class UpstreamFailed(Refusal):
-    """`detail` is for operators alone: an upstream's own words, which nobody has looked at."""
+    """`detail` is for operators alone: an upstream's own words, which nobody has looked at.
+
+    `passing` is for what asking again may mend: a connection that broke, a 502, a 503, a 504.
+    """
 
     slug, code, status, admin_status = "upstream_failed", -31054, 502, 502
 
-    def __init__(
-        self, reason: str, *, rule: str = "", retry_after: float = 0, detail: str = ""
+    def __init__(  # what is known of a failure
+        self,
+        reason: str,
+        *,
+        rule: str = "",
+        retry_after: float = 0,
+        detail: str = "",
+        sent: bool = True,
+        passing: bool = False,
     ) -> None:
         super().__init__(reason, rule=rule, retry_after=retry_after)
         self.detail = detail
+        self.sent = sent
+        self.passing = passing
 
 
 class UpstreamTimedOut(Refusal):

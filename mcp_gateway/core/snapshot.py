@@ -90,7 +90,9 @@ class Snapshot:
     `catalog` maps (kind, the name that downstreams use at /mcp) to the target; for resources
     and templates that name is the URI (template). `local` maps (kind, server, the upstream's own
     name) to the same targets, for /servers/<name>/mcp. `definitions` maps a digest to what was
-    reviewed. `held` maps a target's text to the reason for which it is absent.
+    reviewed. `held` maps a target's text to the reason for which it is absent. `claims` has who may
+    be meant by a URI (template) that no one target of `catalog` has: several servers list it, or a
+    tool shows it that its server does not list.
     """
 
     tenant: str
@@ -103,6 +105,7 @@ class Snapshot:
     policy: "Policy"
     keyring: Keyring = Keyring()
     held: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[tuple[Kind, str], tuple[Target, ...]] = field(default_factory=dict)
     described: dict[Described, tuple[Decision, Common]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -3,17 +3,11 @@
 from typing import Any, Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.target import Target
+from mcp_gateway.services import offers
 from mcp_gateway.services.listing import TTL_MS
 from mcp_gateway.wire import jsonrpc, legacy, modern
 
 SERVER: Final = {"name": "mcp-gateway", "title": "MCP gateway", "version": "0.1.0"}
-CAPABILITIES: Final[dict[str, Any]] = {
-    "tools": {"listChanged": False},
-    "prompts": {"listChanged": False},
-    "resources": {"listChanged": False, "subscribe": False},
-    "completions": {},
-}
 INSTRUCTIONS: Final = (
     "Several servers stand behind this gateway; the tools of one begin with its name. You see what "
     "you may use. A refusal is a decision: do not call again, read it to the person, and offer "
@@ -33,24 +27,14 @@ def visible(call: Call) -> bool:
         return True
     if call.endpoint not in call.snapshot.upstreams:
         return False
-    target = Target("catalog", call.endpoint, "tools/list")
-    return call.snapshot.policy.prospect(call, target) != "deny"
+    return offers.visible(call, call.endpoint)
 
 
-def capabilities(call: Call) -> dict[str, Any]:
-    """What can be had at the endpoint: of one server what it offers, where it said so."""
-    upstream = call.snapshot.upstreams.get(call.endpoint)
-    offered = upstream.offered.capabilities if upstream else None
-    if offered is None:
-        return CAPABILITIES
-    return {name: given for name, given in CAPABILITIES.items() if name in offered}
-
-
-def discovered() -> bytes:
+def discovered(call: Call) -> bytes:
     return jsonrpc.encode(
         {
             "supportedVersions": [modern.REVISION],
-            "capabilities": CAPABILITIES,
+            "capabilities": offers.capabilities(call, newest=True),
             "instructions": INSTRUCTIONS,
             "resultType": "complete",
             "ttlMs": TTL_MS,
@@ -65,7 +49,7 @@ def initialized(call: Call, requested: Any) -> tuple[str, bytes]:
     revision = legacy.negotiated(requested)
     result = {
         "protocolVersion": revision,
-        "capabilities": {**capabilities(call), **_SINCE_REMOVED},
+        "capabilities": {**offers.capabilities(call, newest=False), **_SINCE_REMOVED},
         "serverInfo": SERVER,
         "instructions": INSTRUCTIONS,
     }

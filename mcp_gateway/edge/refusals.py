@@ -72,7 +72,8 @@ def words(call: Call, refusal: Refusal, contact: str) -> str:
 def _advice(call: Call, refusal: Refusal, contact: str) -> str:
     """Whether to call again. What failed on its way may have been done all the same."""
     failed = isinstance(refusal, _PASSING)
-    done = "It may have taken effect: look before you call again. " if failed and sent(call) else ""
+    unsure = failed and refusal.sent and sent(call)
+    done = "It may have taken effect: look before you call again. " if unsure else ""
     if refusal.retry_after:
         return f"{done}Try again in {_seconds(refusal)} s."
     if failed:

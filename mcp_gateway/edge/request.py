@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, Protocol
 
-from mcp_gateway.core.asking import Declared
+from mcp_gateway.core.asking import TASKS, Declared
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
@@ -184,7 +184,8 @@ class Request:
             except modern.Mismatch as fault:
                 return answered.error(message.id, fault.code, fault.message, fault.data)
         known = message.method in CALLED or message.method in protocol.ANSWERED
-        ours = self.modern or not message.method.startswith("tasks/")
+        known = known or (self.modern and message.method in TASKS)
+        ours = not message.method.startswith("tasks/")  # those of 2025-11-25 are nobody's
         if message.method in REFUSED_METHODS or not (known or (self.endpoint and ours)):
             said = f"the method {message.method!r} is not known here"
             return answered.error(
@@ -197,7 +198,7 @@ class Request:
         if not protocol.visible(call):
             return Answer(404, (JSON,), jsonrpc.error(id_, -32602, "no such server"))
         if method == "server/discover" and self.modern:
-            return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered()))
+            return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered(call)))
         if not self.modern and (answer := self._edge.legacy.own(call, self)):
             return answer
         said = f"the method {method!r} is not of this protocol version"

@@ -1,55 +1,52 @@
 """The catalog: targets from definitions, under the names that downstreams use. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mcp_gateway.core.naming import downstream_name, folded
 from mcp_gateway.core.target import Definition, Kind, Target
+from mcp_gateway.wire import jsonrpc
 
 NAMED: Final[frozenset[Kind]] = frozenset({"tool", "prompt"})
 """The kinds that runtimes call by a name of their own making, and not by a URI."""
+ADDRESSED: Final[frozenset[Kind]] = frozenset({"resource", "template"})
+"""The kinds that go by a URI, which the gateway leaves as it is: several servers may have it."""
+LONGEST: Final = 2048
+"""Characters of a URI that a tool shows."""
+
+Key = tuple[Kind, str]
 
 
 @dataclass(slots=True)
 class Catalog:
     """The maps of a snapshot, being built."""
 
-    names: dict[tuple[Kind, str], Target] = field(default_factory=dict)
+    names: dict[Key, Target] = field(default_factory=dict)
     local: dict[tuple[Kind, str, str], Target] = field(default_factory=dict)
     definitions: dict[str, Definition] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
+    claims: dict[Key, tuple[Target, ...]] = field(default_factory=dict)
 
 
 def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[str]]) -> Catalog:
-    """Every definition under its names. Two that would share one are both held back."""
+    """Every definition under its names, in one order whatever the order of the definitions.
+
+    Two tools or prompts that would share a name are both held back. A URI of several servers is
+    claimed by each of them; whoever is asked for it decides whose is meant.
+    """
     catalog = Catalog()
-    claimed: dict[tuple[Kind, str], list[Target]] = defaultdict(list)
-    shown: dict[tuple[Kind, str], str] = {}
-    for definition in definitions:
-        target = Target(
-            definition.kind,
-            definition.server,
-            definition.name,
-            definition.digest,
-            definition.labels,
-            requires.get(definition.server, frozenset()),
-            definition.mirrored,
-        )
+    claimed: dict[Key, list[Target]] = defaultdict(list)
+    for definition in sorted(definitions, key=lambda d: (d.kind, d.server, d.name)):
+        target = _target(definition, requires)
         catalog.definitions[definition.digest] = definition
-        catalog.local[definition.kind, definition.server, definition.name] = target
-        name = name_of(target)
-        key = definition.kind, folded(name) if definition.kind in NAMED else name
-        claimed[key].append(target)
-        shown[key] = name
-    for key, targets in claimed.items():
-        if len(targets) == 1:
-            catalog.names[key[0], shown[key]] = targets[0]
-            continue
-        for target in targets:
-            others = ", ".join(str(other) for other in targets if other is not target)
-            catalog.held[str(target)] = f"its name is also that of {others}"
+        catalog.local[target.kind, target.server, target.name] = target
+        claimed[_key(target)].append(target)
+    for target in _shown(catalog):
+        claimed[_key(target)].append(target)
+    for key in sorted(claimed):
+        _enter(catalog, key, claimed[key])
     return catalog
 
 
@@ -58,3 +55,58 @@ def name_of(target: Target) -> str:
     if target.kind in NAMED:
         return downstream_name(target.server, target.name)
     return target.name
+
+
+def _target(definition: Definition, requires: Mapping[str, frozenset[str]]) -> Target:
+    return Target(
+        definition.kind,
+        definition.server,
+        definition.name,
+        definition.digest,
+        definition.labels,
+        requires.get(definition.server, frozenset()),
+        definition.mirrored,
+    )
+
+
+def _key(target: Target) -> Key:
+    name = name_of(target)
+    return target.kind, folded(name) if target.kind in NAMED else name
+
+
+def _enter(catalog: Catalog, key: Key, targets: list[Target]) -> None:
+    first = targets[0]
+    listed = (first.kind, first.server, first.name) in catalog.local
+    if len(targets) == 1 and listed:
+        catalog.names[key[0], name_of(first)] = first
+    elif key[0] in ADDRESSED:
+        catalog.claims[key] = tuple(targets)
+    else:
+        for target in targets:
+            others = ", ".join(str(other) for other in targets if other is not target)
+            catalog.held[str(target)] = f"its name is also that of {others}"
+
+
+def _shown(catalog: Catalog) -> Iterator[Target]:
+    """The resources that tools show and their servers do not list (MCP Apps), once each."""
+    seen = set(catalog.local)
+    for (kind, server, _), tool in catalog.local.items():
+        uri = shown_by(catalog.definitions[tool.digest].raw) if kind == "tool" else ""
+        key: tuple[Kind, str, str] = ("resource", server, uri)
+        if uri and key not in seen:
+            seen.add(key)
+            yield replace(tool, kind="resource", name=uri, mirrored=())
+
+
+def shown_by(raw: bytes) -> str:
+    """The `ui://` resource that a tool's definition names, by either of its keys; else empty."""
+    if b"resourceUri" not in raw:
+        return ""
+    meta = jsonrpc.decode(raw).get("_meta")
+    if not isinstance(meta, dict):
+        return ""
+    ui = meta.get("ui")
+    uri = ui.get("resourceUri") if isinstance(ui, dict) else meta.get("ui/resourceUri")
+    if not isinstance(uri, str) or not uri.startswith("ui://") or len(uri) > LONGEST:
+        return ""
+    return uri if uri.isprintable() else ""

@@ -2,62 +2,137 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from mcp_gateway.core import ports
-from mcp_gateway.core.asking import Parked
+from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import Credential
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.credential import Credential, CredentialRefused
+from mcp_gateway.core.errors import (
+    ResultTooLarge,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)
 from mcp_gateway.core.target import Definition
+from mcp_gateway.services.admission import Admission
+from mcp_gateway.services.retries import resent
+
+Refused = Callable[[Call, Result], None]
+"""Hears of each answer that is an upstream's own error."""
+
+
+def _unheard(call: Call, result: Result) -> None:
+    """Nobody has asked."""
 
 
 class Leased:
-    """Implements `ports.Connector` around another one. Calls on it are counted."""
+    """Implements `ports.Connector` around another one, and `ports.Offering`.
+
+    Calls on it are admitted, counted, and sent again where they may be. What waits for an answer
+    counts as a call until it ends: at most half of the places are held so. `idempotent` are the
+    tools that somebody has reviewed as safe to send twice.
+    """
 
     def __init__(self, name: str, connector: ports.Connector) -> None:
         self._name = name
         self._connector = connector
-        self._calls = 0
+        self._offering = connector if isinstance(connector, ports.Offering) else None
         self._unused = asyncio.Event()
+        self._retiring = False
         self._closed = False
+        self._waiting = 0
+        self.admission = Admission(name)
+        self.idempotent: frozenset[str] = frozenset()
+        self.refused: Refused = _unheard
+
+    @property
+    def offered(self) -> Offered:
+        return self._offering.offered if self._offering else NOT_OFFERED
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:
-        return await self._connector.discover(credential)
+        found = await self._connector.discover(credential)
+        self.admission.hopeful()
+        return found
 
     async def send(self, call: Call) -> Result:
-        """Raises UpstreamFailed once it is closed: nothing is started again behind its back."""
+        """Raises UpstreamFailed once it is closed: nothing is started again behind its back.
+
+        Raises UpstreamBusy for what is not sent, and for what asks when too many wait already.
+        """
         if self._closed:
             raise UpstreamFailed(
                 f"{self._name} was replaced in the configuration while this call was on its way",
                 retry_after=1,
+                sent=False,
             )
-        self._calls += 1
+        place, trial = self.admission, False
+        if place.inside >= place.most or place.failures >= place.breaker:
+            trial = await place.enter()
+        else:
+            place.inside += 1
         try:
-            return self._counted(await self._connector.send(call))
+            result = await self._connector.send(call)
+        except UpstreamFailed as failure:
+            result = await self._again(call, failure, trial=trial)
+        except (UpstreamTimedOut, CredentialRefused, ResultTooLarge) as ended:
+            self._ended(ended, trial=trial)
+            raise
         finally:
-            self._left()
+            if trial or place.waiting or self._retiring:
+                self._left(trial=trial)
+            else:
+                place.inside -= 1
+        if place.failures:
+            place.answered()
+        if result.failed:
+            self.refused(call, result)
+        return result if result.asked is None else await self._asking(result, result.asked)
 
-    def _counted(self, result: Result) -> Result:
-        """What waits for an answer counts as a call until it ends."""
-        if result.asked is not None and result.asked.parked is not None:
-            self._calls += 1
-            parked = _Counted(result.asked.parked, self._counted, self._left)
-            result.asked = replace(result.asked, parked=parked)
+    async def _again(self, call: Call, failure: UpstreamFailed, *, trial: bool) -> Result:
+        try:
+            return await resent(call, failure, self._connector.send, self.idempotent)
+        except (UpstreamFailed, UpstreamTimedOut):
+            self.admission.failed(trial=trial)
+            raise
+
+    def _ended(self, how: Exception, *, trial: bool) -> None:
+        """An upstream that refuses a credential, or answers too much, answers."""
+        if isinstance(how, UpstreamTimedOut):
+            self.admission.failed(trial=trial)
+        else:
+            self.admission.answered()
+
+    async def _asking(self, result: Result, asked: Asked) -> Result:
+        if asked.parked is None:
+            return result
+        if self._waiting >= max(1, self.admission.most // 2):
+            await asked.parked.abandon()
+            busy = UpstreamBusy(f"{self._name} waits for {self._waiting} answers", retry_after=1)
+            busy.sent = True
+            raise busy
+        self._waiting += 1
+        self.admission.inside += 1
+        result.asked = replace(asked, parked=_Counted(asked.parked, self._asking, self._answered))
         return result
 
-    def _left(self) -> None:
-        self._calls -= 1
-        if not self._calls:
+    def _answered(self) -> None:
+        self._waiting -= 1
+        self._left()
+
+    def _left(self, *, trial: bool = False) -> None:
+        self.admission.leave(trial=trial)
+        if not self.admission.inside:
             self._unused.set()
 
     async def retire(self, grace: float) -> None:
         """Closes when the calls that are on it have ended, or after `grace` seconds."""
+        self._retiring = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                while self._calls:
+                while self.admission.inside:
                     self._unused.clear()
                     await self._unused.wait()
         await self.aclose()
@@ -71,7 +146,10 @@ class _Counted:
     """Implements `Parked` around another one; `ended` is called once, whichever way it ends."""
 
     def __init__(
-        self, parked: Parked, again: Callable[[Result], Result], ended: Callable[[], None]
+        self,
+        parked: Parked,
+        again: Callable[[Result, Asked], Awaitable[Result]],
+        ended: Callable[[], None],
     ) -> None:
         self._parked = parked
         self._again = again
@@ -81,9 +159,10 @@ class _Counted:
     async def resume(self, call: Call) -> Result:
         """What is asked next counts for itself."""
         try:
-            return self._again(await self._parked.resume(call))
+            result = await self._parked.resume(call)
         finally:
             self._end()
+        return result if result.asked is None else await self._again(result, result.asked)
 
     async def abandon(self) -> None:
         try:

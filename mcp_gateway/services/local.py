@@ -38,6 +38,7 @@ class Local:
         requests: AccessRequests,
         ledger: Path,
         contact: str,
+        page: int = 1000,
     ) -> None:
         self._files = {
             uri_of(skill, path): content
@@ -49,6 +50,7 @@ class Local:
         self._requests = requests
         self._ledger = ledger
         self._contact = contact
+        self._page = page
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
         return ()
@@ -59,7 +61,7 @@ class Local:
     async def send(self, call: Call) -> Result:
         match call.target.kind:
             case "catalog":
-                return listing(call)
+                return listing(call, self._page)
             case "tool":
                 return await self._tool(call)
             case "resource":

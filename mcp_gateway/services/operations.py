@@ -59,6 +59,14 @@ class Accept(BaseModel):
     name: str = ""
 
 
+class Named(BaseModel):
+    """One server; without a name, all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    server: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """Its HTTP form, its parameters and what does it."""
@@ -138,6 +146,10 @@ class Operations:
             for name, running in sorted(self.snapshots.running.items())
         ]
 
+    async def differences(self, call: Call, asked: Named) -> list[Mapping[str, Any]]:  # noqa: ARG002
+        found = await self.snapshots.differences(asked.server) if self.snapshots else []
+        return [asdict(difference) for difference in found]
+
     async def accept(self, call: Call, asked: Accept) -> Mapping[str, Any]:
         accepted = await self.snapshots.accept(asked.server, asked.name) if self.snapshots else []
         if not accepted:
@@ -155,6 +167,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "keys.list": Operation("GET /keys", Nothing, Operations.list_keys),
     "keys.revoke": Operation("POST /keys/revoke", RevokeKey, Operations.revoke_key),
     "servers.list": Operation("GET /servers", Nothing, Operations.list_servers),
+    "servers.diff": Operation("POST /servers/diff", Named, Operations.differences),
     "servers.accept": Operation("POST /servers/accept", Accept, Operations.accept),
     "access.list": Operation("GET /access", Nothing, Operations.list_requests),
 }

@@ -1,22 +1,29 @@
 """Review: a definition that changed is held back until somebody has looked at it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
-from mcp_gateway.core.target import Definition, Target
-from mcp_gateway.store.pins import Pins
+from connectors import definitions
+from mcp_gateway.core.target import Definition, Kind, Target
+from mcp_gateway.store.pins import PinKey, Pins
+from mcp_gateway.store.tables import PinRow
 
 Trust = Literal["review", "follow"]
 
 
 @dataclass(slots=True)
 class Reviewed:
-    """What may be served of an upstream, and what may not, with the reason."""
+    """What may be served of an upstream, and what may not, with the reason.
+
+    Where a definition changed, what is served is the one that was approved: `outdated` has the
+    digest of what the upstream lists instead, by that of the approved one.
+    """
 
     served: list[Definition] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
+    outdated: dict[str, str] = field(default_factory=dict)
 
 
 class Review:
@@ -26,32 +33,69 @@ class Review:
         self._pins = pins
         self._clock = clock
 
-    def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
-        """Definitions of a server that was never seen are pinned as they are, save flawed ones."""
+    def of(
+        self,
+        server: str,
+        listed: Sequence[Definition],
+        trust: Trust,
+        insisted: Container[str] = frozenset(),
+    ) -> Reviewed:
+        """Definitions of a server that was never seen are pinned as they are, save flawed ones.
+
+        Of a changed one the approved form is served, unless the upstream has refused it: then the
+        digest of the new one is among `insisted`.
+        """
         pinned = self._pins.of(server)
         sound = [definition for definition in listed if not definition.flaw]
         reviewed = Reviewed(held={_target(d): d.flaw for d in listed if d.flaw})
         if not pinned or trust == "follow":
-            self._pins.pin(sound, int(self._clock()))
+            known = {pin.digest for pin in pinned.values()}
+            self._pins.pin((d for d in sound if d.digest not in known), int(self._clock()))
             reviewed.served = sound
             return reviewed
         for definition in sound:
             pin = pinned.get((definition.kind, definition.name))
-            target = _target(definition)
             if pin is None:
-                reviewed.held[target] = "it is new: accept it with `mcp-gateway servers accept`"
-            elif pin.digest != definition.digest:
-                reviewed.held[target] = (
-                    f"its definition changed from {pin.digest[:19]} to {definition.digest[:19]}: "
-                    "accept it with `mcp-gateway servers accept`"
-                )
-            else:
+                said = "it is new: accept it with `mcp-gateway servers accept`"
+                reviewed.held[_target(definition)] = said
+            elif pin.digest == definition.digest:
                 reviewed.served.append(definition)
+            else:
+                _changed(reviewed, pin, definition, refused=definition.digest in insisted)
         return reviewed
+
+    def approved(self, server: str) -> Reviewed:
+        """What was approved of a server, for as long as it has not answered."""
+        found = map(_approved, self._pins.of(server).values())
+        return Reviewed([definition for definition in found if definition])
+
+    def pinned(self, server: str) -> Mapping[PinKey, PinRow]:
+        """What was approved, as it is kept."""
+        return self._pins.of(server)
 
     def accept(self, listed: Sequence[Definition]) -> None:
         """Takes these as reviewed."""
         self._pins.pin(listed, int(self._clock()))
+
+
+def _changed(reviewed: Reviewed, pin: PinRow, listed: Definition, *, refused: bool) -> None:
+    approved = None if refused else _approved(pin)
+    if approved:
+        reviewed.served.append(approved)
+        reviewed.outdated[approved.digest] = listed.digest
+        meanwhile = "the approved one is served"
+    else:
+        meanwhile = "its upstream refuses the approved one" if refused else "nothing is served"
+    reviewed.held[_target(listed)] = (
+        f"its definition changed from {pin.digest[:19]} to {listed.digest[:19]}, and {meanwhile}: "
+        "see `mcp-gateway servers diff`, accept it with `mcp-gateway servers accept`"
+    )
+
+
+def _approved(pin: PinRow) -> Definition | None:
+    """The pinned definition, read again; None when it would not be served as it was."""
+    read = definitions.read(pin.server, cast("Kind", pin.kind), pin.definition)
+    return read if read.digest == pin.digest and not read.flaw else None
 
 
 def _target(definition: Definition) -> str:

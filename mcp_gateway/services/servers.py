@@ -7,11 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcp_gateway.config import Server
+from mcp_gateway.core.asking import NOT_OFFERED, Offered
+from mcp_gateway.core.body import Result
+from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused, Grant
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
+from mcp_gateway.services.catalog import NAMED
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed
+from mcp_gateway.wire.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
 
 log = logging.getLogger(__name__)
 DISCOVERY_BOUND = 30.0
@@ -19,6 +24,8 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 SPACING = 1.0
 """Seconds between two discoveries, however often one is asked for."""
+INSISTING = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
+"""How an upstream answers a call by a definition that it has no more."""
 SUSPECTED_EVERY = 5.0
 """Seconds between two looks at a server of which calls fail."""
 
@@ -43,6 +50,13 @@ class Running:
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     looked: float = float("-inf")
     """When it was last asked for its list, on the clock of the event loop."""
+    offered: Offered = NOT_OFFERED
+    insisted: set[str] = field(default_factory=set[str])
+    """Digests of definitions that it lists and insists on: it refuses what was approved before."""
+
+    def __post_init__(self) -> None:
+        self.connector.refused = self.heard
+        self._admit()
 
     @property
     def grant(self) -> Grant:
@@ -54,6 +68,19 @@ class Running:
         if (config.trust, config.grant) != (self.config.trust, self.config.grant):
             self.wanted.set()
         self.config, self.credential = config, credential
+        self._admit()
+
+    def heard(self, call: Call, result: Result) -> None:
+        """An error of its own. One that refuses an approved definition ends serving that one."""
+        listed = self.reviewed.outdated.get(call.target.digest)
+        if listed and call.target.kind in NAMED and _refuses(result):
+            self.insisted.add(listed)
+            self.wanted.set()
+
+    def _admit(self) -> None:
+        config = self.config
+        self.connector.admission.limit(config.concurrency, config.queue, config.breaker)
+        self.connector.idempotent = config.idempotent
 
     def suspect(self, now: float) -> None:
         """A call to it has failed: it is looked at again, however many fail at once."""
@@ -69,6 +96,18 @@ class _Look:
     listed: Sequence[Definition] = ()
     reviewed: Reviewed | None = None
     detail: str = ""
+
+
+def _shown(running: Running) -> tuple[str, Reviewed, Offered]:
+    """What of it stands in a snapshot."""
+    return running.trouble, running.reviewed, running.offered
+
+
+def _refuses(result: Result) -> bool:
+    try:
+        return result.view().get("code") in INSISTING
+    except ValueError:
+        return False
 
 
 class Discovery:
@@ -98,13 +137,15 @@ class Discovery:
 
     async def _once(self, running: Running) -> None:
         """In one step at its end: no server is out of trouble before its tools can be called."""
-        before = (running.trouble, running.reviewed)
+        before = _shown(running)
         running.looked = asyncio.get_running_loop().time()
         look = await self._look(running)
         running.trouble, running.detail = look.trouble, look.detail
+        running.offered = running.connector.offered
         if look.reviewed is not None:
             running.listed, running.reviewed = look.listed, look.reviewed
-        if (running.trouble, running.reviewed) != before:
+            running.insisted &= {definition.digest for definition in look.listed}
+        if _shown(running) != before:
             if running.trouble:
                 log.warning("the server %s: %s", running.name, running.trouble)
             self._changed()
@@ -114,7 +155,11 @@ class Discovery:
             async with asyncio.timeout(DISCOVERY_BOUND):
                 listed = await running.connector.discover(running.credential())
             reviewed = await asyncio.to_thread(
-                self._review.of, running.name, listed, running.config.trust
+                self._review.of,
+                running.name,
+                listed,
+                running.config.trust,
+                frozenset(running.insisted),
             )
         except TimeoutError:
             return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")

@@ -20,8 +20,9 @@ from mcp_gateway.core.target import Definition
 from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.services import catalog
 from mcp_gateway.services.compiled import Compiled, compiled
+from mcp_gateway.services.differences import Difference, between
 from mcp_gateway.services.lease import Leased
-from mcp_gateway.services.review import Review
+from mcp_gateway.services.review import Review, Reviewed
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.wire import jsonrpc
 
@@ -48,6 +49,8 @@ class Prepared:
     compiled: Compiled
     limiter: MemoryLimiter
     opened: Mapping[str, Leased]
+    approved: Mapping[str, Reviewed]
+    """What is served of the servers that are new, until they have answered."""
 
     async def discard(self) -> None:
         await asyncio.gather(*(connector.aclose() for connector in self.opened.values()))
@@ -94,7 +97,10 @@ class Snapshots:
         """Does everything that can fail. Raises ConfigError with every reason, changing nothing."""
         made = await asyncio.to_thread(compiled, settings, base)
         limiter = self._limiter.renewed(settings.limits)
-        return Prepared(settings, made, limiter, await self._opened(settings, made))
+        opened = await self._opened(settings, made)
+        new = [name for name in opened if name not in self._running]
+        approved = {n: await asyncio.to_thread(self._review.approved, n) for n in new}
+        return Prepared(settings, made, limiter, opened, approved)
 
     def commit(self, new: Prepared) -> None:
         """Puts it in force in one step. What it replaces ends once the calls on it have."""
@@ -144,16 +150,27 @@ class Snapshots:
         running = self._running.get(server)
         if running is None:
             return []
-        served = {(d.kind, d.name) for d in running.reviewed.served}
+        served = {d.digest for d in running.reviewed.served}
         chosen = [
             d
             for d in running.listed
-            if (d.kind, d.name) not in served and not d.flaw and name in ("", d.name)
+            if d.digest not in served and not d.flaw and name in ("", d.name)
         ]
         if chosen:
             await asyncio.to_thread(self._review.accept, chosen)
             running.wanted.set()
         return [f"{d.kind}/{server}/{d.name}" for d in chosen]
+
+    async def differences(self, server: str) -> list[Difference]:
+        """What the upstreams list otherwise than it was approved: of one, or of all of them."""
+        found: list[Difference] = []
+        for name, running in sorted(self._running.items()):
+            if server in ("", name):
+                pinned = await asyncio.to_thread(self._review.pinned, name)
+                listed, era = running.listed, running.offered.era
+                whole = not running.trouble
+                found += await asyncio.to_thread(between, pinned, listed, era, whole=whole)
+        return found
 
     async def _opened(self, settings: Settings, made: Compiled) -> dict[str, Leased]:
         """Connectors for the servers that are new, or reached in another way than before."""
@@ -188,6 +205,8 @@ class Snapshots:
         if known:
             # Until it has answered, its tools are those that were reviewed under this name.
             running.listed, running.reviewed = known.listed, known.reviewed
+        else:
+            running.reviewed = new.approved[name]
         return running
 
     def _retire(self, connector: Leased, following: asyncio.Task[None]) -> None:
@@ -221,6 +240,7 @@ class Snapshots:
                 definitions=built.definitions,
                 policy=force.engine,
                 held=held,
+                claims=built.claims,
                 chain=force.chain,
             )
         )
@@ -256,6 +276,7 @@ def _upstream(running: Running) -> Upstream:
         running.grant,
         running.config.guard,
         trouble=running.trouble,
+        offered=running.offered,
     )
 
 

@@ -1,17 +1,17 @@
 """Resolve: which target a name, a URI or a method means, in this call's snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import AFRESH, TASKS
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
-from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState
+from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState, MissingCapability
 from mcp_gateway.core.naming import literal_length, template_matches
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
-from mcp_gateway.wire import mirror, modern
+from mcp_gateway.wire import capabilities, mirror, modern
 
 _BY_NAME: Final[Mapping[str, Kind]] = {
     "tools/call": "tool",
@@ -21,12 +21,13 @@ _BY_NAME: Final[Mapping[str, Kind]] = {
 _LISTINGS: Final = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
 )
+_LONGEST: Final = 200
 
 
 class Resolve:
     """Finds the target by dictionary reads; only a miss looks further."""
 
-    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors"})
+    needs: ClassVar = frozenset({"method", "params", "snapshot", "endpoint", "mirrors", "declared"})
     sets: ClassVar = frozenset({"target", "resumed"})
 
     def __init__(self, handles: ports.Handles) -> None:
@@ -34,6 +35,7 @@ class Resolve:
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
         if "requestState" in call.params.view() or call.method in TASKS:
+            check_tasks(call)
             call.resumed = self._handles.open(call)
         call.target = resolve(call)
         if call.resumed is not AFRESH and call.resumed.server != call.target.server:
@@ -62,10 +64,20 @@ def resolve(call: Call) -> Target:
 
 
 def _task(call: Call) -> Target:
-    """A task is of the tool that began it, wherever it is asked for."""
-    if call.endpoint not in ("", call.resumed.server):
+    """A task is of the tool that began it, wherever it is asked for, and needs what that needs."""
+    server, name = call.resumed.server, call.resumed.tool
+    tool = call.snapshot.local.get(("tool", server, name))
+    if tool is None or call.endpoint not in ("", server):
         raise InvalidState
-    return Target("task", call.resumed.server, call.resumed.tool)
+    return Target("task", server, name, requires=tool.requires)
+
+
+def check_tasks(call: Call) -> None:
+    """Raises MissingCapability for a request about a task of a client that knows none."""
+    if call.method not in TASKS:
+        return
+    if lacking := capabilities.unable_to_wait(capabilities.declared(call)):
+        raise MissingCapability(f"your client declares nothing of {call.method}", lacking)
 
 
 def check_mirrors(call: Call) -> None:
@@ -102,27 +114,41 @@ def _named(call: Call, kind: Kind, name: str) -> Target:
 
 
 def _resource(call: Call, uri: str) -> Target:
-    if exact := _find(call, "resource", uri):
+    """Who lists the URI itself, else who has the template of which most is fixed."""
+    if exact := _exact(call, "resource", uri):
         return exact
-    templates = describe.names(call, "template")
-    fitting = [name for name in templates if template_matches(name, uri)]
+    fitting = [t for t in _templates(call) if template_matches(t.name, uri)]
     if fitting:
-        return _from_template(call, uri, templates, fitting)
+        longest = max(literal_length(template.name) for template in fitting)
+        best = [_pinned(uri, t) for t in fitting if literal_length(t.name) == longest]
+        return _one(call, uri, best)
     if call.endpoint in call.snapshot.upstreams and call.endpoint:
         return Target("resource", call.endpoint, uri)
     raise describe.unknown(call)
 
 
-def _from_template(
-    call: Call, uri: str, templates: Mapping[str, Target], fitting: list[str]
-) -> Target:
-    """Of the longest, what the caller may use: a tie names no server that they may not know."""
-    longest = max(map(literal_length, fitting))
-    best = [_pinned(uri, templates[f]) for f in fitting if literal_length(f) == longest]
+def _exact(call: Call, kind: Kind, uri: str) -> Target | None:
+    if found := _find(call, kind, uri):
+        return found
+    claimed = () if call.endpoint else call.snapshot.claims.get((kind, uri), ())
+    return _one(call, uri, claimed) if claimed else None
+
+
+def _templates(call: Call) -> Iterator[Target]:
+    yield from describe.names(call, "template").values()
+    if not call.endpoint:
+        for (kind, _), claimed in call.snapshot.claims.items():
+            if kind == "template":
+                yield from claimed
+
+
+def _one(call: Call, uri: str, best: Sequence[Target]) -> Target:
+    """The one that the caller may use: a tie names no server that they may not know."""
     usable = [t for t in best if call.snapshot.policy.prospect(call, t) != "deny"] or best[:1]
-    if len({target.server for target in usable}) > 1:
-        where = " or ".join(f"/servers/{target.server}/mcp" for target in usable)
-        raise InvalidRequest(f"{uri!r} fits templates of several servers: read it at {where}")
+    servers = sorted({target.server for target in usable})
+    if len(servers) > 1:
+        where = " or ".join(f"/servers/{server}/mcp" for server in servers)
+        raise InvalidRequest(f"{uri[:_LONGEST]!r} is of several servers: ask for it at {where}")
     return usable[0]
 
 
@@ -140,6 +166,6 @@ def _completed(call: Call) -> Target:
     if ref.get("type") == "ref/prompt":
         return _named(call, "prompt", _text(ref, "name"))
     uri = _text(ref, "uri")
-    if found := _find(call, "template", uri):
+    if found := _exact(call, "template", uri):
         return found
     return _resource(call, uri)

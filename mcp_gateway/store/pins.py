@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable
 
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlmodel import select
 
 from mcp_gateway.core.target import Definition
@@ -25,19 +26,30 @@ class Pins:
             return {(row.kind, row.name): row for row in rows}
 
     def pin(self, definitions: Iterable[Definition], now: int) -> None:
-        """Takes these definitions as reviewed, in place of any earlier ones."""
+        """Takes these definitions as reviewed, in place of any earlier ones.
+
+        All in one statement: there may be thousands, and whoever else writes waits for it.
+        """
+        rows = [
+            PinRow(
+                server=definition.server,
+                kind=definition.kind,
+                name=definition.name,
+                digest=definition.digest,
+                definition=definition.raw,
+                pinned=now,
+            ).model_dump()
+            for definition in definitions
+        ]
+        if not rows:
+            return
+        insert = upsert(PinRow)
+        replacing = {name: insert.excluded[name] for name in ("digest", "definition", "pinned")}
+        statement = insert.on_conflict_do_update(
+            index_elements=["server", "kind", "name"], set_=replacing
+        )
         with self._database.writing() as session:
-            for definition in definitions:
-                session.merge(
-                    PinRow(
-                        server=definition.server,
-                        kind=definition.kind,
-                        name=definition.name,
-                        digest=definition.digest,
-                        definition=definition.raw,
-                        pinned=now,
-                    )
-                )
+            session.execute(statement, rows)
 
 
 class AccessRequests:

@@ -16,6 +16,13 @@ def declared(call: Call) -> Mapping[str, Any]:
     return _object(meta.get(modern.META_CAPABILITIES))
 
 
+def unable_to_wait(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a client would have to declare to be given tasks; empty when it has."""
+    extensions = _object(said.get("extensions"))
+    able = isinstance(extensions.get(modern.TASKS), dict)
+    return {} if able else {"extensions": {modern.TASKS: {}}}
+
+
 def missing(said: Mapping[str, Any], method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a client would have to declare besides, to be asked this; empty when it may be."""
     name = QUESTIONS[method]

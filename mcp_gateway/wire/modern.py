@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mcp_gateway.core.target import Kind
 from mcp_gateway.wire.jsonrpc import INVALID_PARAMS, Message
 
 REVISION: Final = "2026-07-28"
@@ -15,6 +16,11 @@ META_CAPABILITIES: Final = _NAMESPACE + "clientCapabilities"
 META_CLIENT: Final = _NAMESPACE + "clientInfo"
 META_SERVER: Final = _NAMESPACE + "serverInfo"
 META_LOG_LEVEL: Final = _NAMESPACE + "logLevel"
+UI: Final = _NAMESPACE + "ui"
+TASKS: Final = _NAMESPACE + "tasks"
+SKILLS: Final = _NAMESPACE + "skills"
+EXTENSIONS: Final = (UI, TASKS, SKILLS)
+"""What passes between a caller and an upstream of this revision."""
 
 _ENCODED: Final = re.compile(r"=\?base64\?(.*)\?=", re.ASCII)
 
@@ -53,7 +59,7 @@ CACHEABLE: Final = frozenset(
         "resources/read",
     }
 )
-LISTINGS: Final[Mapping[str, tuple[str, str]]] = {
+LISTINGS: Final[Mapping[str, tuple[str, Kind]]] = {
     "tools/list": ("tools", "tool"),
     "prompts/list": ("prompts", "prompt"),
     "resources/list": ("resources", "resource"),

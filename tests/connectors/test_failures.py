@@ -23,3 +23,12 @@ def test_every_failure_has_a_refusal_that_names_the_upstream(
 
     assert type(refusal) is kind
     assert refusal.reason == f"up: {failure}"
+
+
+@pytest.mark.requirement("upstreams:sent-again-only-when-safe")
+@pytest.mark.parametrize("sent", [False, True])
+def test_whether_anything_has_left_is_told_too(*, sent: bool) -> None:
+    refusal = told("up", HttpFailed("it broke", sent=sent))
+
+    assert isinstance(refusal, UpstreamFailed)
+    assert (refusal.sent, refusal.passing) == (sent, sent)

@@ -56,7 +56,33 @@ def test_what_has_a_name_is_named_in_the_header_too() -> None:
     assert requests.mirrored(made({}, FILES, "completion/complete")) == ""
 
 
-EXTENSION = requests.RELAYED_EXTENSIONS[0]
+@pytest.mark.requirement("tasks:of-who-began-them")
+def test_a_task_goes_by_its_upstreams_own_name_in_the_body_and_the_header() -> None:
+    asked = made({"taskId": "t1.sealed", "x": 1}, Target("task", "up", "add"), "tasks/get")
+    asked.resumed = Resumed(task="task-7", server="up", tool="add")
+
+    assert requests.mirrored(asked) == "task-7"
+    sent = jsonrpc.decode(requests.modern_params(asked))
+    assert (sent["taskId"], sent["x"]) == ("task-7", 1)
+
+
+def test_a_task_of_2025_is_not_asked_for_in_the_name_of_everybody() -> None:
+    asked = made({"name": "x", "task": {"ttl": 1}})
+
+    assert "task" not in jsonrpc.decode(requests.legacy_params(asked))
+
+
+EXTENSIONS = {name: {"a": 1} for name in modern.EXTENSIONS}
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+def test_of_a_session_no_extension_is_declared_that_could_not_pass() -> None:
+    asked = made({"name": "x"})
+    asked.declared = Declared(jsonrpc.encode({"extensions": EXTENSIONS}))
+
+    meta = jsonrpc.decode(requests.modern_params(asked))["_meta"]
+
+    assert meta[modern.META_CAPABILITIES] == {"extensions": {modern.UI: {"a": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +93,7 @@ EXTENSION = requests.RELAYED_EXTENSIONS[0]
         ({"roots": {"listChanged": True}}, {"roots": {}}),
         ({"sampling": 7, "roots": None, "elicitation": [], "completions": {}}, {}),
         ({"sampling": {"x": "x" * 5000}}, {}),
-        ({"extensions": {EXTENSION: {"a": 1}, "x/y": {}}}, {"extensions": {EXTENSION: {"a": 1}}}),
+        ({"extensions": {**EXTENSIONS, "x/y": {}}}, {"extensions": EXTENSIONS}),
         ({"extensions": {"x/y": {}}}, {}),
         ({"extensions": 7}, {}),
         ({"note": "extensions"}, {}),

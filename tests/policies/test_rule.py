@@ -43,10 +43,11 @@ def test_a_rule_reveals_no_server_that_it_is_not_about(server: str) -> None:
         ("subscription/*/*", "*", False),
         ("*/*/*", "*", True),
         ("*/*/*", "tools/call", True),
-        ("task/*/*", "*", True),
+        ("task/*/*", "*", False),
+        ("prompt/*/*", "*", True),
     ],
 )
-def test_who_may_be_asked_list_or_listen_everywhere_knows_of_no_server(
+def test_who_may_be_asked_list_listen_or_wait_everywhere_knows_of_no_server(
     target: str, action: str, *, reveals: bool
 ) -> None:
     rule = replace(RULE, target=target, action=action, effect=Effect.ALLOW)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import mcp_types as types
 
+PAGE: Final = types.ElicitRequestURLParams(message="Log in", url="https://example.com/login")
 STATE: Final = "the upstream's own, round "
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -22,6 +23,7 @@ def questions(kinds: list[str]) -> dict[str, types.InputRequest]:
             params=types.CreateMessageRequestParams(messages=[said], max_tokens=10)
         ),
         "roots": types.ListRootsRequest(),
+        "page": types.ElicitRequest(params=PAGE),
     }
     return {f"the {kind}": made[kind] for kind in kinds}
 

@@ -77,11 +77,16 @@ async def test_what_is_held_back_is_shown_and_accepted(
     running.wanted.set()
     await until(lambda: running.reviewed.held)
     listed = await admin("servers", "list")
+    compared = await admin("servers", "diff", "orders")
     accepted = await admin("servers", "accept", "orders", changed.name)
     await until(lambda: not running.reviewed.held)
     again = await admin("servers", "accept", "orders")
+    alike = await admin("servers", "diff")
 
     assert f"  held back: tool/orders/{changed.name}: its definition changed" in listed.output
+    assert f"tool/orders/{changed.name}: changed\n  --- approved sha256:other" in compared.output
+    assert f'\n  +  "name": "{changed.name}"\n' in compared.output
+    assert (alike.exit_code, alike.output) == (0, "")
     assert accepted.output == f"accepted tool/orders/{changed.name}\n"
     assert again.exit_code == 1
     assert "nothing of 'orders' is held back" in again.output

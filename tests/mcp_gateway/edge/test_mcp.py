@@ -161,7 +161,15 @@ async def test_a_server_that_may_not_be_known_is_like_none() -> None:
 @pytest.mark.requirement("edge:methods-by-era")
 @pytest.mark.parametrize(
     "method",
-    ["initialize", "ping", "logging/setLevel", "subscriptions/listen", "nothing/like-this", "a"],
+    [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "subscriptions/listen",
+        "nothing/like-this",
+        "a",
+        "tasks/list",
+    ],
 )
 async def test_a_method_that_the_era_does_not_know_is_not_found(method: str) -> None:
     edge = EdgeUnderTest()
@@ -169,6 +177,22 @@ async def test_a_method_that_the_era_does_not_know_is_not_found(method: str) -> 
     answered = await edge.modern(method)
 
     assert (answered.status, _code(answered), edge.calls) == (404, -32601, [])
+
+
+@pytest.mark.requirement("tasks:of-who-began-them")
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_tasks_are_of_the_revision_that_has_them_and_never_a_list(path: str) -> None:
+    edge = EdgeUnderTest()
+
+    for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+        asked = await edge.modern(method, {"taskId": "t1.x"}, path=path)
+        older = await edge.legacy(method, {"taskId": "t1.x"}, path=path)
+        assert (asked.status, older.status, _code(older)) == (200, 200, -32601)
+    for method in ("tasks/list", "tasks/result"):
+        assert _code(await edge.modern(method, path=path)) == -32601
+        assert _code(await edge.legacy(method, path=path)) == -32601
+
+    assert [call.method for call in edge.calls] == ["tasks/get", "tasks/update", "tasks/cancel"]
 
 
 async def test_an_unknown_method_is_a_call_where_there_is_one_server_only() -> None:

@@ -139,7 +139,7 @@ def test_only_a_refusal_that_will_be_the_same_says_not_to_retry(kind: type[Refus
     assert "taken effect" not in said
 
 
-@pytest.mark.parametrize("kind", [UpstreamFailed, UpstreamTimedOut, UpstreamBusy, Overloaded])
+@pytest.mark.parametrize("kind", [UpstreamFailed, UpstreamTimedOut, Overloaded])
 def test_what_may_have_been_done_before_it_failed_says_so(kind: type[Refusal]) -> None:
     made = call()
     made.attempts = 1
@@ -147,6 +147,14 @@ def test_what_may_have_been_done_before_it_failed_says_so(kind: type[Refusal]) -
     assert "It may have taken effect: look before you call again." in words(
         made, _made(kind), CONTACT
     )
+
+
+@pytest.mark.parametrize("refusal", [UpstreamBusy("busy"), UpstreamFailed("away", sent=False)])
+def test_what_did_not_leave_has_done_nothing(refusal: Refusal) -> None:
+    made = call()
+    made.attempts = 1
+
+    assert "taken effect" not in words(made, refusal, CONTACT)
 
 
 def test_a_missing_capability_is_named_as_the_client_would_declare_it() -> None:

@@ -1,8 +1,10 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.core.target import Definition, Kind
 from mcp_gateway.services.catalog import build
+from mcp_gateway.wire import jsonrpc
 
 NOTHING: dict[str, frozenset[str]] = {}
 
@@ -61,12 +63,73 @@ def test_addresses_that_differ_by_a_hyphen_are_two() -> None:
     assert (len(made.names), made.held) == (2, {})
 
 
-def test_one_address_at_two_servers_is_met_at_each_of_them_only() -> None:
-    made = build([defined("resource", "a", "x://y"), defined("resource", "b", "x://y")], NOTHING)
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+@pytest.mark.parametrize("kind", ["resource", "template"])
+def test_one_address_at_two_servers_is_claimed_by_both(kind: Kind) -> None:
+    made = build([defined(kind, "b", "x://y"), defined(kind, "a", "x://y")], NOTHING)
 
-    assert made.names == {}
+    assert (made.names, made.held) == ({}, {})
+    assert [target.server for target in made.claims[kind, "x://y"]] == ["a", "b"]
     assert len(made.local) == 2
-    assert made.held["resource/a/x://y"] == "its name is also that of resource/b/x://y"
+
+
+def tool(server: str, name: str, meta: object) -> Definition:
+    raw = jsonrpc.encode({"name": name, "_meta": meta})
+    return Definition("tool", server, name, raw, f"sha256:{server}{name}")
+
+
+@pytest.mark.requirement("apps:resources-go-with-their-tools")
+@pytest.mark.parametrize(
+    "meta", [{"ui": {"resourceUri": "ui://desk/view"}}, {"ui/resourceUri": "ui://desk/view"}]
+)
+def test_what_a_tool_shows_is_its_servers_though_nobody_lists_it(meta: object) -> None:
+    two = [tool("desk", "open", meta), tool("desk", "see", meta)]
+    made = build(two, {"desk": frozenset({"orders:read"})})
+
+    (claimed,) = made.claims["resource", "ui://desk/view"]
+    assert str(claimed) == "resource/desk/ui://desk/view"
+    assert (claimed.digest, claimed.requires) == ("sha256:deskopen", frozenset({"orders:read"}))
+    assert ("resource", "desk", "ui://desk/view") not in made.local
+
+
+@pytest.mark.requirement("apps:resources-go-with-their-tools")
+def test_what_is_listed_is_claimed_once_and_what_another_lists_is_no_ones_alone() -> None:
+    meta = {"ui": {"resourceUri": "ui://desk/view"}}
+    own = defined("resource", "desk", "ui://desk/view")
+    other = defined("resource", "evil", "ui://desk/view")
+
+    alone = build([tool("desk", "open", meta), own], NOTHING)
+    tied = build([tool("desk", "open", meta), other], NOTHING)
+
+    assert (alone.names["resource", "ui://desk/view"].digest, alone.claims) == (own.digest, {})
+    servers = {target.server for target in tied.claims["resource", "ui://desk/view"]}
+    assert (servers, ("resource", "ui://desk/view") in tied.names) == ({"desk", "evil"}, False)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None,
+        [],
+        {"ui": {"resourceUri": "https://evil.example"}},
+        {"ui": {"resourceUri": 7}},
+        {"ui": ["resourceUri"]},
+        {"ui": {"resourceUri": "ui://a\nb"}},
+        {"ui": {"resourceUri": "ui://" + "a" * 2048}},
+    ],
+)
+def test_what_is_no_address_of_a_view_is_shown_by_nobody(meta: object) -> None:
+    assert build([tool("desk", "open", meta)], NOTHING).claims == {}
+
+
+@pytest.mark.requirement("listing:one-order")
+def test_a_catalog_has_one_order_whatever_the_order_of_what_it_is_made_of() -> None:
+    found = [defined("tool", s, n) for s in "ba" for n in ("z", "y")]
+
+    there, back = build(found, NOTHING), build(reversed(found), NOTHING)
+
+    assert list(there.names.items()) == list(back.names.items())
+    assert list(there.local) == list(back.local)
 
 
 @given(
@@ -80,10 +143,14 @@ def test_one_address_at_two_servers_is_met_at_each_of_them_only() -> None:
         max_size=12,
     )
 )
-def test_everything_is_either_named_or_held_back(keys: list[tuple[Kind, str, str]]) -> None:
+def test_everything_is_named_claimed_or_held_back(keys: list[tuple[Kind, str, str]]) -> None:
     made = build([defined(*key) for key in keys], NOTHING)
 
     named = {str(target) for target in made.names.values()}
-    assert named | set(made.held) == {f"{kind}/{server}/{name}" for kind, server, name in keys}
+    claimed = {str(target) for targets in made.claims.values() for target in targets}
+    assert not named & claimed
+    assert named | claimed | set(made.held) == {
+        f"{kind}/{server}/{name}" for kind, server, name in keys
+    }
     assert not named & set(made.held)
     assert len(named) == len(made.names)

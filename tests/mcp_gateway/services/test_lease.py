@@ -3,9 +3,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mcp_gateway.core.asking import Parked
+from mcp_gateway.core.asking import NOT_OFFERED, Offered, Parked
 from mcp_gateway.core.body import Body
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.credential import NONE, CredentialRefused
+from mcp_gateway.core.errors import (
+    Refusal,
+    ResultTooLarge,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)
 from mcp_gateway.services.lease import Leased
 from tests.support.calls import resolved
 from tests.support.fakes import FakeConnector, FakeParked, asking
@@ -15,7 +22,7 @@ Sent = Callable[[], Awaitable[Body]]
 
 async def entered(leased: Leased) -> None:
     async with asyncio.timeout(5):
-        while not leased._calls:
+        while not leased.admission.inside:
             await asyncio.sleep(0)
 
 
@@ -104,12 +111,12 @@ async def test_what_is_asked_next_counts_for_itself_and_is_given_up_once() -> No
     assert again.parked is not None
     await parked.abandon()
     await asyncio.sleep(0)
-    assert (leased._calls, connector.closed) == (1, False)
+    assert (leased.admission.inside, connector.closed) == (1, False)
     await again.parked.abandon()
     await again.parked.abandon()
     await retiring
 
-    assert (connector.closed, leased._calls, last.abandoned) == (True, 0, 2)
+    assert (connector.closed, leased.admission.inside, last.abandoned) == (True, 0, 2)
 
 
 async def test_an_answer_that_fails_gives_its_place_back() -> None:
@@ -121,3 +128,104 @@ async def test_an_answer_that_fails_gives_its_place_back() -> None:
     await retiring
 
     assert connector.closed
+
+
+def leased(connector: FakeConnector, most: int = 1, queue: int = 0, breaker: int = 2) -> Leased:
+    made = Leased("desk", connector)
+    made.admission.limit(most, queue, breaker)
+    return made
+
+
+@pytest.mark.requirement("upstreams:bulkhead-and-queue")
+async def test_what_finds_no_place_is_not_sent_and_other_upstreams_do_not_notice() -> None:
+    busy, other = leased(FakeConnector(hangs=True)), leased(FakeConnector())
+    there = asyncio.ensure_future(busy.send(resolved()))
+    await entered(busy)
+
+    with pytest.raises(UpstreamBusy):
+        await busy.send(resolved())
+    assert await other.send(resolved())
+
+    there.cancel()
+    await asyncio.gather(there, return_exceptions=True)
+    assert busy.admission.inside == 0
+
+
+@pytest.mark.requirement("upstreams:breaker")
+@pytest.mark.parametrize("failure", [UpstreamFailed("away"), UpstreamTimedOut("slow")])
+async def test_an_upstream_that_fails_on_and_on_is_left_alone_until_it_lists_again(
+    failure: Refusal,
+) -> None:
+    connector = FakeConnector(refusal=failure)
+    desk = leased(connector)
+    for _ in range(2):
+        with pytest.raises(type(failure)):
+            await desk.send(resolved())
+    with pytest.raises(UpstreamBusy, match="2 times in a row"):
+        await desk.send(resolved())
+    connector.refusal = None
+    await desk.discover(NONE)
+
+    assert await desk.send(resolved()) is connector.answer
+    assert (desk.admission.failures, desk.admission.inside, len(connector.received)) == (0, 0, 3)
+
+
+@pytest.mark.parametrize("failure", [CredentialRefused(), ResultTooLarge("too much")])
+async def test_an_upstream_that_answers_has_not_failed(failure: Exception) -> None:
+    desk = leased(FakeConnector(refusal=failure))
+    for _ in range(4):
+        with pytest.raises(type(failure)):
+            await desk.send(resolved())
+
+    assert (desk.admission.failures, desk.admission.inside) == (0, 0)
+
+
+@pytest.mark.requirement("upstreams:sent-again-only-when-safe")
+async def test_a_call_that_did_not_leave_is_sent_again_in_the_same_place() -> None:
+    connector = FakeConnector(refusal=UpstreamFailed("no connection", sent=False))
+    desk, call = leased(connector), resolved()
+
+    with pytest.raises(UpstreamFailed):
+        await desk.send(call)
+
+    assert (len(connector.received), call.attempts, desk.admission.failures) == (2, 1, 1)
+
+
+async def test_an_error_of_the_upstreams_own_is_heard_of() -> None:
+    failed = Body(b'{"code":-32602,"message":"no"}', failed=True)
+    desk, heard = leased(FakeConnector(answer=failed)), list[Body]()
+    desk.refused = lambda _, result: heard.append(result)
+
+    assert await desk.send(resolved()) is failed
+    assert heard == [failed]
+
+
+async def test_what_an_upstream_offers_is_passed_on() -> None:
+    offered = Offered("modern", {"tools": b"{}"})
+
+    assert Leased("desk", FakeConnector(offered=offered)).offered is offered
+    assert Leased("desk", FakeConnector()).offered is NOT_OFFERED
+
+
+@pytest.mark.requirement("upstreams:bulkhead-and-queue")
+async def test_what_waits_for_its_callers_holds_half_of_the_places_and_no_more() -> None:
+    desk = leased(FakeConnector(), most=4)
+    parks = [FakeParked() for _ in range(3)]
+    connector = desk._connector
+    assert isinstance(connector, FakeConnector)
+    kept = []
+    for park in parks[:2]:
+        connector.answer = asking(park)
+        kept.append(await desk.send(resolved()))
+    connector.answer = asking(parks[2])
+
+    with pytest.raises(UpstreamBusy, match="waits for 2 answers") as refused:
+        await desk.send(resolved())
+    held = desk.admission.inside
+    for result in kept:
+        assert result.asked is not None
+        assert result.asked.parked is not None
+        await result.asked.parked.abandon()
+
+    assert (refused.value.sent, parks[2].abandoned) == (True, 1)
+    assert (held, desk.admission.inside) == (2, 0)

@@ -1,10 +1,15 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from mcp_gateway.core.body import Body
+from mcp_gateway.core.errors import InvalidRequest
+from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.core.target import Definition, Target
 from mcp_gateway.services.listing import TTL_MS, listing
+from mcp_gateway.services.outcomes import SERVERS
 from mcp_gateway.wire import jsonrpc
 from tests.support import calls
 from tests.support.fakes import FakePolicy
@@ -24,28 +29,78 @@ def raw(target: Target) -> bytes:
     return jsonrpc.encode({named: target.name, "x-unknown": {"kept": [1.50, None]}})
 
 
-def listed(method: str, endpoint: str = "", **denied: Any) -> dict[str, Any]:
-    definitions = {t.digest: Definition(t.kind, t.server, t.name, raw(t), t.digest) for t in TOOLS}
-    world = calls.snapshot(
-        policy=FakePolicy(prospects=denied.get("prospects", {})),
-        targets=TOOLS,
-        definitions=definitions,
-    )
-    result: dict[str, Any] = json.loads(
-        listing(calls.call(method, {}, snapshot=world, endpoint=endpoint)).raw
-    )
+def world(targets: Sequence[Target] = TOOLS, **changes: Any) -> Snapshot:
+    definitions = {
+        t.digest: Definition(t.kind, t.server, t.name, raw(t), t.digest) for t in targets
+    }
+    return calls.snapshot(targets=targets, definitions=definitions, **changes)
+
+
+def listed(
+    method: str,
+    endpoint: str = "",
+    *,
+    most: int = 1000,
+    cursor: Any = None,
+    snapshot: Snapshot | None = None,
+    **prospects: Any,
+) -> dict[str, Any]:
+    snapshot = snapshot or world(policy=FakePolicy(prospects=prospects.get("prospects", {})))
+    params = {} if cursor is None else {"cursor": cursor}
+    asked = calls.call(method, params, snapshot=snapshot, endpoint=endpoint)
+    result: dict[str, Any] = json.loads(listing(asked, most).raw)
     return result
 
 
 def test_a_listing_is_whole_private_and_short_lived() -> None:
     result = listed("tools/list")
+    names = [tool["name"] for tool in result.pop("tools")]
 
-    assert {tool["name"] for tool in result.pop("tools")} == {
-        "desk__open",
-        "desk__burn",
-        "shop__sell",
+    assert names == ["desk__burn", "desk__open", "shop__sell"]
+    assert result == {
+        "resultType": "complete",
+        "ttlMs": TTL_MS,
+        "cacheScope": "private",
+        "_meta": {SERVERS: {"desk": "ok", "shop": "ok"}},
     }
-    assert result == {"resultType": "complete", "ttlMs": TTL_MS, "cacheScope": "private"}
+
+
+@pytest.mark.requirement("listing:one-order")
+def test_a_list_has_one_order_whatever_the_order_of_the_servers_and_their_answers() -> None:
+    there, back = (listed("tools/list", snapshot=world(t)) for t in (TOOLS, TOOLS[::-1]))
+
+    assert there == back
+
+
+@pytest.mark.requirement("listing:pages")
+def test_a_long_list_is_met_in_pages_and_says_so_once() -> None:
+    first = listed("tools/list", most=2)
+    second = listed("tools/list", most=2, cursor=first["nextCursor"])
+
+    assert [tool["name"] for tool in first["tools"]] == ["desk__burn", "desk__open"]
+    assert [tool["name"] for tool in second["tools"]] == ["shop__sell"]
+    assert ("nextCursor" in second, "_meta" in second) == (False, False)
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", 7, ["a"], "WyIiLCIiXQ==", "\ud800", "é"])
+@pytest.mark.requirement("listing:pages")
+def test_a_cursor_that_is_none_is_an_invalid_request(cursor: Any) -> None:
+    asked = calls.call("tools/list", {}, snapshot=world())
+    asked.params = Body(b"", view={"cursor": cursor})
+
+    with pytest.raises(InvalidRequest, match="from its start") as refused:
+        listing(asked, 2)
+    assert refused.value.code == -32602
+
+
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+def test_an_address_of_two_servers_is_listed_for_each_that_may_be_read() -> None:
+    both = [Target("resource", server, "note://a", server) for server in ("desk", "shop")]
+    claims = {("resource", "note://a"): tuple(both)}
+    snapshot = world(both, catalog={}, claims=claims)
+
+    assert len(listed("resources/list", snapshot=snapshot)["resources"]) == 2
+    assert len(listed("resources/list", most=1, snapshot=snapshot)["resources"]) == 1
 
 
 def test_an_entry_is_as_the_upstream_wrote_it_but_for_its_name() -> None:
@@ -66,6 +121,6 @@ def test_what_the_caller_may_not_use_is_not_there(caplog: pytest.LogCaptureFixtu
 
 
 def test_at_one_server_its_own_are_listed_under_their_own_names() -> None:
-    assert [tool["name"] for tool in listed("tools/list", "desk")["tools"]] == ["open", "burn"]
+    assert [tool["name"] for tool in listed("tools/list", "desk")["tools"]] == ["burn", "open"]
     assert listed("tools/list", "nowhere")["tools"] == []
     assert len(listed("resources/templates/list", "desk")["resourceTemplates"]) == 1

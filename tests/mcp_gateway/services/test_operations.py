@@ -148,7 +148,7 @@ async def test_an_operation_that_does_not_exist_is_unknown(office: Office) -> No
 
 
 async def test_before_there_are_servers_there_is_nothing_to_list_or_accept(office: Office) -> None:
-    assert await office.run("servers.list") == []
+    assert await office.run("servers.list") == await office.run("servers.diff") == []
     with pytest.raises(InvalidRequest, match="nothing of 'orders' is held back"):
         await office.run("servers.accept", server="orders")
 
@@ -187,6 +187,17 @@ async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
     assert listed == {**calm, "served": 0}
     assert "its definition changed" in held["tool/orders/list_orders"]
     assert all(target.startswith("tool/orders/") for target in held)
+
+
+@pytest.mark.requirement("servers:what-changed-is-shown")
+async def test_what_changed_is_shown_for_one_server_or_all(served: Office) -> None:
+    found = await served.run("servers.diff", server="orders")
+
+    states = {difference["target"]: difference["state"] for difference in found}
+    assert states["tool/orders/list_orders"] == "changed"
+    assert set(states.values()) == {"changed", "new"}
+    assert await served.run("servers.diff") == found
+    assert await served.run("servers.diff", server="nobody") == []
 
 
 async def test_what_is_accepted_is_for_the_record(served: Office) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,45 @@ def test_what_changed_or_is_new_is_held_back_until_somebody_has_looked(review: R
     found = review.of("desk", listed, "review")
     review.accept(listed)
 
-    assert found.served == [tool("close")]
+    assert found.served == [tool("open"), tool("close")]
     assert found.held["tool/desk/fresh"].startswith("it is new")
     assert "its definition changed from sha256:" in found.held["tool/desk/open"]
     assert review.of("desk", listed, "review").served == listed
+
+
+@pytest.mark.requirement("servers:the-approved-one-goes-on")
+def test_the_approved_form_of_what_changed_is_served_until_its_upstream_refuses_it(
+    review: Review,
+) -> None:
+    approved, changed = tool("open"), tool("open", "and delete everything")
+    review.of("desk", [approved], "review")
+    before = review.of("desk", [changed], "review")
+    after = review.of("desk", [changed], "review", {changed.digest})
+
+    assert (before.served, before.outdated) == ([approved], {approved.digest: changed.digest})
+    assert "the approved one is served" in before.held["tool/desk/open"]
+    assert (after.served, after.outdated) == ([], {})
+    assert "its upstream refuses the approved one" in after.held["tool/desk/open"]
+
+
+@pytest.mark.requirement("servers:the-approved-one-goes-on")
+def test_what_was_approved_is_there_before_its_upstream_has_answered(review: Review) -> None:
+    review.of("desk", [tool("open"), tool("close")], "review")
+
+    assert review.approved("desk").served == [tool("close"), tool("open")]
+    assert review.approved("other").served == []
+
+
+def test_a_pin_that_does_not_read_as_it_was_approved_is_not_served(tmp_path: Path) -> None:
+    pins = Pins(Database.open(tmp_path / "gateway.db"))
+    forged = replace(tool("open"), raw=tool("open", "forged").raw)
+    pins.pin([forged], 1)
+    review = Review(pins)
+
+    assert review.approved("desk").served == []
+    found = review.of("desk", [tool("open", "changed")], "review")
+    assert (found.served, found.outdated) == ([], {})
+    assert "nothing is served" in found.held["tool/desk/open"]
 
 
 @pytest.mark.requirement("servers:changed-definitions-are-held-back")

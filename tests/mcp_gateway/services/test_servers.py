@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -8,15 +8,18 @@ import pytest
 
 from connectors.definitions import define
 from mcp_gateway.config import Server
+from mcp_gateway.core.asking import Offered
 from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
 from mcp_gateway.core.errors import UpstreamFailed
-from mcp_gateway.core.target import Definition
+from mcp_gateway.core.target import Definition, Target
 from mcp_gateway.services import servers
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed, Trust
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.pins import Pins
+from mcp_gateway.wire import jsonrpc
+from tests.support.calls import resolved
 from tests.support.fakes import FakeConnector
 
 BOUND = 5.0
@@ -50,10 +53,16 @@ class Held(Review):
         super().__init__(pins)
         self.entered, self.go = threading.Event(), threading.Event()
 
-    def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
+    def of(
+        self,
+        server: str,
+        listed: Sequence[Definition],
+        trust: Trust,
+        insisted: Container[str] = frozenset(),
+    ) -> Reviewed:
         self.entered.set()
         assert self.go.wait(BOUND)
-        return super().of(server, listed, trust)
+        return super().of(server, listed, trust, insisted)
 
 
 @pytest.fixture
@@ -156,11 +165,17 @@ async def test_a_fault_of_the_gateways_own_is_trouble_of_that_server_and_tried_a
     class Broken(Review):
         faults = 1
 
-        def of(self, server: str, listed: Sequence[Definition], trust: Trust) -> Reviewed:
+        def of(
+            self,
+            server: str,
+            listed: Sequence[Definition],
+            trust: Trust,
+            insisted: Container[str] = frozenset(),
+        ) -> Reviewed:
             if self.faults:
                 self.faults -= 1
                 raise ZeroDivisionError
-            return super().of(server, listed, trust)
+            return super().of(server, listed, trust, insisted)
 
     desk = running(Upstream([tool("open")]))
     async with followed(Broken(pins), desk) as changes:
@@ -194,3 +209,70 @@ async def test_a_server_that_was_served_and_goes_away_is_in_trouble(pins: Pins) 
         await changes.wait(2)
 
     assert changes.seen[-1][0] == "gone"
+
+
+@pytest.mark.requirement("servers:the-approved-one-goes-on")
+@pytest.mark.parametrize(("code", "served"), [(-32602, 0), (-32601, 0), (-32603, 1)])
+async def test_an_approved_definition_is_served_until_its_upstream_refuses_it(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch, code: int, served: int
+) -> None:
+    monkeypatch.setattr(servers, "SPACING", 0)
+    approved, changed = tool("open"), tool("open", "otherwise")
+    pins.pin([approved], 1)
+    connector = Upstream([changed])
+    connector.answer = jsonrpc.body(b'{"code":%d,"message":"no"}' % code, failed=True)
+    desk = running(connector)
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        before = list(desk.reviewed.served)
+        target = Target("tool", "desk", "open", approved.digest)
+        await desk.connector.send(resolved(target))
+        if not served:
+            await changes.wait(2)
+
+    assert before == [approved]
+    assert (len(desk.reviewed.served), desk.wanted.is_set()) == (served, False)
+
+
+async def test_a_list_that_changes_again_is_no_longer_insisted_on(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "SPACING", 0)
+    pins.pin([tool("open")], 1)
+    desk = running(Upstream([tool("open", "once more")]))
+    desk.insisted = {"sha256:of-before"}
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+
+    assert (desk.insisted, desk.reviewed.served) == (set(), [tool("open")])
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+async def test_what_an_upstream_offers_otherwise_is_a_change(
+    pins: Pins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "SPACING", 0)
+
+    class Offering(Upstream):
+        offered = Offered("modern", {})
+
+    connector = Offering([tool("open")])
+    desk = running(connector)
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        connector.offered = Offered("modern", {"logging": b"{}"})
+        desk.wanted.set()
+        await changes.wait(2)
+
+    assert desk.offered.capabilities == {"logging": b"{}"}
+
+
+def test_the_bounds_of_a_server_are_those_of_its_section() -> None:
+    desk = running(Upstream([]))
+    before = (desk.connector.admission.most, desk.connector.admission.breaker)
+    desk.take(
+        Server(connector="mcp_http", concurrency=3, idempotent=frozenset({"open"})), desk.credential
+    )
+
+    assert before == (64, 5)
+    assert (desk.connector.admission.most, desk.connector.idempotent) == (3, frozenset({"open"}))

@@ -114,6 +114,30 @@ async def test_a_configuration_is_in_force_at_once_and_its_servers_as_they_answe
     assert world.now.connector(Target("catalog", GATEWAY, "tools/list")) is world.local
 
 
+@pytest.mark.requirement("servers:the-approved-one-goes-on")
+async def test_before_a_server_has_answered_its_approved_tools_are_there_and_stale(
+    world: World, tmp_path: Path
+) -> None:
+    await world.take(settings())
+    await world.served()
+    names = set(world.now.catalog)
+    again = World(tmp_path)
+    await again.take(settings({"orders": ORDERS | {"url": "http://127.0.0.1:9"}}))
+    there = again.now
+    await again.snapshots.aclose()
+
+    assert set(there.catalog) == names
+    assert there.upstreams["orders"].trouble == "it has not answered yet"
+
+
+async def test_the_bounds_of_a_server_change_without_its_connection(world: World) -> None:
+    await world.take(settings())
+    before = world.connector()
+    await world.take(settings({"orders": ORDERS | {"concurrency": 2}}))
+
+    assert (world.connector() is before, before.admission.most) == (True, 2)
+
+
 @pytest.mark.requirement("snapshot:a-bad-file-is-refused")
 async def test_what_cannot_be_opened_changes_nothing_and_leaves_nothing_open(
     world: World, monkeypatch: pytest.MonkeyPatch

@@ -1,17 +1,19 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mcp_gateway.core.asking import AFRESH, Resumed
+from mcp_gateway.core.asking import AFRESH, Declared, Resumed
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import (
     HeaderMismatch,
     InvalidRequest,
     InvalidState,
+    MissingCapability,
     Refusal,
     UnknownTarget,
 )
-from mcp_gateway.core.target import Mirror, Target
+from mcp_gateway.core.target import Kind, Mirror, Target
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
@@ -27,6 +29,9 @@ from tests.support.calls import (
     snapshot,
 )
 from tests.support.fakes import HIDDEN, FakeHandles, FakePolicy, asking
+
+ABLE = Declared(b'{"extensions":{"io.modelcontextprotocol/tasks":{}}}')
+"""A client that takes tasks."""
 
 
 def target(method: str, params: dict[str, Any], **changes: Any) -> Target:
@@ -98,6 +103,44 @@ def test_a_tie_between_servers_is_refused_with_both_addresses() -> None:
     tied = [Target("template", name, f"db://{{{name}}}") for name in ("a", "b")]
     with pytest.raises(InvalidRequest, match="/servers/a/mcp or /servers/b/mcp"):
         target("resources/read", {"uri": "db://1"}, snapshot=snapshot(targets=tied))
+
+
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+@pytest.mark.parametrize("kind", ["resource", "template"])
+def test_an_address_of_two_servers_is_refused_with_where_each_is(kind: Kind) -> None:
+    both = [Target(kind, server, "db://one") for server in ("b", "a")]
+    world = snapshot(targets=both, catalog={}, claims={(kind, "db://one"): tuple(both)})
+    with pytest.raises(InvalidRequest, match="/servers/a/mcp or /servers/b/mcp"):
+        target("resources/read", {"uri": "db://one"}, snapshot=world)
+    assert target("resources/read", {"uri": "db://one"}, snapshot=world, endpoint="b").server == "b"
+
+
+@pytest.mark.requirement("resources:one-address-of-several-servers")
+def test_of_two_servers_that_have_an_address_the_one_that_may_be_read_is_meant() -> None:
+    both = [Target("resource", server, "db://one") for server in ("a", "b")]
+    hiding = FakePolicy(prospects={"resource/a/db://one": "deny"})
+    claims = {("resource", "db://one"): tuple(both)}
+    world = snapshot(targets=both, catalog={}, claims=claims, policy=hiding)
+    nothing = snapshot(targets=both, catalog={}, claims=claims, policy=FakePolicy(HIDDEN))
+    assert target("resources/read", {"uri": "db://one"}, snapshot=world) is both[1]
+    assert target("resources/read", {"uri": "db://one"}, snapshot=nothing) is both[0]
+
+
+def test_an_exact_address_of_several_comes_before_a_template_of_one() -> None:
+    exact = Target("resource", "a", "ui://a/view")
+    wide = Target("template", "b", "ui://{x}")
+    world = snapshot(targets=[wide], claims={("resource", exact.name): (exact,)})
+    assert target("resources/read", {"uri": exact.name}, snapshot=world) is exact
+
+
+def test_an_argument_of_a_template_that_two_servers_have_is_completed_where_it_may_be() -> None:
+    both = [Target("template", server, "db://{x}") for server in ("a", "b")]
+    hiding = FakePolicy(prospects={"template/a/db://{x}": "deny"})
+    world = snapshot(
+        targets=both, catalog={}, claims={("template", "db://{x}"): tuple(both)}, policy=hiding
+    )
+    ref = {"ref": {"type": "ref/resource", "uri": "db://{x}"}}
+    assert target("completion/complete", ref, snapshot=world) is both[1]
 
 
 def test_a_uri_nobody_lists_is_unknown_at_mcp_and_asked_for_at_its_server() -> None:
@@ -268,14 +311,40 @@ async def test_only_a_result_that_asks_is_sealed() -> None:
     assert handles.sealed == ["c-1"]
 
 
+@pytest.mark.requirement("tasks:of-who-began-them")
+async def test_a_task_needs_what_its_tool_needs_and_is_gone_with_it() -> None:
+    scoped = replace(ADD, requires=frozenset({"repo:write"}))
+    handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
+    asked = {"requestState": "sealed:t"}
+    made = call("tasks/get", asked, snapshot=snapshot(targets=[scoped]), declared=ABLE)
+    late = call("tasks/get", asked, snapshot=snapshot(targets=[DELETE]), declared=ABLE)
+
+    await Resolve(handles)(made, Rest())
+    with pytest.raises(InvalidState):
+        await Resolve(handles)(late, Rest())
+
+    assert made.target.requires == {"repo:write"}
+
+
 @pytest.mark.requirement("handles:tasks-are-their-callers")
 async def test_a_task_is_of_the_tool_that_began_it() -> None:
     handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
-    made = call("tasks/get", {"taskId": "sealed:t", "requestState": "sealed:t"}, endpoint="github")
-    elsewhere = call("tasks/get", {"requestState": "sealed:t"}, endpoint="orders")
+    params = {"taskId": "sealed:t", "requestState": "sealed:t"}
+    made = call("tasks/get", params, endpoint="github", declared=ABLE)
+    elsewhere = call("tasks/get", params, endpoint="orders", declared=ABLE)
 
     await Resolve(handles)(made, Rest())
     with pytest.raises(InvalidState):
         await Resolve(handles)(elsewhere, Rest())
 
     assert made.target == Target("task", "github", "add")
+
+
+@pytest.mark.requirement("capabilities:offered-and-relayed")
+async def test_a_client_that_takes_no_tasks_learns_nothing_of_one() -> None:
+    handles = FakeHandles(Resumed(task="t", server="github", tool="add"))
+
+    with pytest.raises(MissingCapability) as refused:
+        await Resolve(handles)(call("tasks/get", {"requestState": "sealed:t"}), Rest())
+
+    assert refused.value.required == {"extensions": {"io.modelcontextprotocol/tasks": {}}}

@@ -40,6 +40,18 @@ def test_a_later_pin_takes_the_place_of_the_earlier(database: Database) -> None:
     assert (row.digest, row.definition, row.pinned) == ("sha256:9", b"[]", 20)
 
 
+def test_thousands_are_pinned_and_pinned_anew_in_one_change(database: Database) -> None:
+    pins, before = Pins(database), database.revision()
+    many = [Definition("tool", "desk", f"t{n}", b"{}", f"sha256:{n}") for n in range(5000)]
+    pins.pin(many, 10)
+    pins.pin(many, 20)
+    pins.pin([], 30)
+
+    assert len(pins.of("desk")) == 5000
+    assert {row.pinned for row in pins.of("desk").values()} == {20}
+    assert database.revision() == before + 2
+
+
 def asked(requests: AccessRequests, target: str, tenant: str = "acme", **fields: Any) -> str:
     row = AccessRequestRow(
         id="", identity="local|ada", tenant=tenant, target=target, reason="why not", asked=10

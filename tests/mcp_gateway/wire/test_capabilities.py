@@ -52,3 +52,11 @@ def test_a_session_says_it_once_and_its_requests_do_not_say_more() -> None:
 @pytest.mark.parametrize("meta", [None, [], {}, {modern.META_CAPABILITIES: 7}])
 def test_who_says_nothing_that_can_be_read_can_answer_nothing(meta: Any) -> None:
     assert capabilities.declared(call(params={"name": "x", "_meta": meta})) == {}
+
+
+def test_who_can_wait_has_said_so_in_an_object() -> None:
+    wanted: dict[str, Any] = {"extensions": {modern.TASKS: {}}}
+
+    assert capabilities.unable_to_wait(wanted) == {}
+    for said in ({}, {"extensions": None}, {"extensions": {modern.TASKS: None}}):
+        assert capabilities.unable_to_wait(said) == wanted
