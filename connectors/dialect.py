@@ -15,7 +15,10 @@ ELICIT: Final = "elicitation/create"
 LISTS: Final = frozenset(
     f"notifications/{name}/list_changed" for name in ("prompts", "resources", "tools")
 )
-ANNOUNCED: Final = LISTS | {"notifications/resources/updated"}
+ANNOUNCED: Final = LISTS | {
+    "notifications/resources/updated",
+    "notifications/subscriptions/acknowledged",
+}
 """What is about no request, on whatever stream an upstream says it."""
 UNTOLD: Final = frozenset({"notifications/cancelled", "notifications/elicitation/complete"})
 """What is about requests of the upstream's own."""

@@ -87,6 +87,9 @@ class Duplex:
         self._pending: dict[bytes, Line] = {}
         self._failure: Refusal | None = None
         self._levels = levels.Levels(self._set_level)
+        self.ended = asyncio.Event()
+        self.attended = False
+        """Whether somebody waits for what the upstream says by itself."""
         self.asks = False
         """Whether the upstream is of an era in which it may ask by itself."""
         self.logs = False
@@ -98,7 +101,7 @@ class Duplex:
 
     @property
     def busy(self) -> bool:
-        return bool(self._pending)
+        return bool(self._pending) or self.attended
 
     async def ask(
         self, method: str, params: bytes, timeout: float, credential: Credential = NO_CREDENTIAL
@@ -138,6 +141,7 @@ class Duplex:
     def lost(self, failure: Refusal) -> None:
         """Nobody is there any more. The first reason counts."""
         self._failure = self._failure or failure
+        self.ended.set()
         for line in self._pending.values():
             line.ended(failure)
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-from connectors import answers, asked, eras, levels, requests
+from connectors import answers, asked, attending, eras, levels, requests
 from connectors.endpoint import Endpoint, Headers
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
@@ -43,15 +43,28 @@ class HttpModern:
         self, method: str, params: bytes, credential: Credential, *, again: bool = False
     ) -> jsonrpc.Message:
         """A request of the gateway's own. Raises as `send`."""
-        id_ = b"%d" % next(self._ids)
-        own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
-        message = jsonrpc.request(id_, method, own)
-        headers = modern.request_headers(method, "")
-        response = await self._endpoint.send("POST", headers, message, credential)
+        response, id_ = await self._own(method, params, credential)
         if not again:
             _current(response)
         server, idle = self._endpoint.server, self._endpoint.timeout
         return await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
+
+    async def listen(
+        self, credential: Credential, params: bytes, heard: attending.Heard
+    ) -> jsonrpc.Message:
+        """Listens until the upstream ends it. Raises as `ask`, and after a long silence."""
+        response, id_ = await self._own(attending.LISTEN, params, credential)
+        return await attending.read(self._endpoint.server, response, id_, heard)
+
+    async def _own(
+        self, method: str, params: bytes, credential: Credential
+    ) -> tuple[Response, bytes]:
+        """Sends a request of the gateway's own."""
+        id_ = b"%d" % next(self._ids)
+        own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
+        message = jsonrpc.request(id_, method, own)
+        headers = modern.request_headers(method, "")
+        return await self._endpoint.send("POST", headers, message, credential), id_
 
     async def _streamed(self, call: Call, id_: bytes, response: Response) -> jsonrpc.Message:
         async def aside(message: jsonrpc.Message, raw: bytes) -> None:

@@ -5,7 +5,7 @@ import itertools
 from contextlib import suppress
 from typing import Final
 
-from connectors import answers, asked_back, dialect, eras, levels, progress, requests
+from connectors import answers, asked_back, attending, dialect, eras, levels, progress, requests
 from connectors.abilities import Abilities
 from connectors.ahead import CANCELLED, withdrawn
 from connectors.beside import Beside
@@ -55,6 +55,7 @@ class HttpSession:
         self._able = able
         self.announce = announce
         self._lines: set[HttpLine] = set()
+        self._attended = 0
         self._beside: Beside | None = None
         logs = "logging" in spoken.declared
         self._levels = levels.Levels(self._set_level) if logs else None
@@ -62,7 +63,7 @@ class HttpSession:
 
     @property
     def busy(self) -> bool:
-        return bool(self._lines)
+        return bool(self._lines) or self._attended > 0
 
     @property
     def watched(self) -> bool:
@@ -143,6 +144,14 @@ class HttpSession:
 
     def _settle(self, call: Call, answer: jsonrpc.Message) -> Result:
         return dialect.result(self.endpoint.server, call.method, answer)
+
+    async def told(self, heard: attending.Heard) -> None:
+        """Reads what is said beside all answers to its end; NotImplementedError where none is."""
+        self._attended += 1
+        try:
+            await attending.got(self.endpoint.server, await self._listened(""), heard)
+        finally:
+            self._attended -= 1
 
     # beside the answers
 

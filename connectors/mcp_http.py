@@ -3,12 +3,13 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors import abilities, dialect, discovery, eras, requests, sessions
+from connectors import abilities, attending, discovery, eras, requests, sessions
 from connectors.abilities import Abilities
 from connectors.application import Application, Program
 from connectors.endpoint import Endpoint
@@ -21,6 +22,7 @@ from connectors.urls import check_url
 from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.change import Interest
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
@@ -77,6 +79,7 @@ class McpHttp:
         self._probing: asyncio.Task[None] | None = None
         self._ids = itertools.count(1)
         self._offered = NOT_OFFERED
+        self._ears = attending.Ears(name, services.changed)
 
     @classmethod
     async def open(cls, name: str, config: HttpConfig, services: Services) -> "McpHttp":
@@ -89,14 +92,21 @@ class McpHttp:
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:
         speaking = await self._speaking(credential, abilities.NONE)
-
-        async def ask(method: str, params: bytes) -> bytes:
-            return discovery.payload(
-                self._name, method, await self._ask(method, params, credential)
-            )
-
         declared = frozenset(speaking.offered.capabilities or ())
-        return await discovery.listed(self._name, ask, declared)
+        return await discovery.listed(self._name, self._asking(credential), declared)
+
+    async def attend(
+        self, credential: Credential, interest: Interest, announce: attending.Announce
+    ) -> None:
+        """On a stream of its own; what comes on the streams of calls is announced as well."""
+        speaking = await self._speaking(credential, abilities.NONE)
+        self._ears.to(announce)
+        if isinstance(speaking, HttpModern):
+            listen = partial(speaking.listen, credential)
+            await attending.listen(self._name, listen, interest, announce)
+        else:
+            ask = self._asking(credential)
+            await attending.stream(self._name, speaking.told, ask, interest, announce)
 
     async def send(self, call: Call) -> Result:
         speaking: Speaking
@@ -121,6 +131,13 @@ class McpHttp:
         await self._sessions.aclose()
         if self._application:
             await self._application.aclose()
+
+    def _asking(self, credential: Credential) -> attending.Ask:
+        async def ask(method: str, params: bytes) -> bytes:
+            answer = await self._ask(method, params, credential)
+            return discovery.payload(self._name, method, answer)
+
+        return ask
 
     async def _ask(self, method: str, params: bytes, credential: Credential) -> jsonrpc.Message:
         """A request of the gateway's own."""
@@ -188,7 +205,7 @@ class McpHttp:
             self._era = ""  # it may be of the other era by the time that it is asked again
             raise
         self._offered = spoken.offered
-        session = HttpSession(self._endpoint, self._ids, spoken, credential, able, self._announced)
+        session = HttpSession(self._endpoint, self._ids, spoken, credential, able, self._ears)
         await session.begun()
         return session
 
@@ -203,10 +220,6 @@ class McpHttp:
         """The upstream may be another one when it is back."""
         self._era, self._modern = "", None
         self._services.changed(self._name)
-
-    def _announced(self, message: jsonrpc.Message) -> None:
-        if message.method in dialect.LISTS:
-            self._services.changed(self._name)
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

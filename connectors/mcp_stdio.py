@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors import abilities, asked, dialect, discovery, requests
+from connectors import abilities, asked, attending, dialect, discovery, requests
 from connectors.abilities import NONE
 from connectors.child import Child, Command
 from connectors.pipe import Pipe
@@ -16,6 +17,7 @@ from connectors.services import Services
 from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.change import Interest
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed, UpstreamTimedOut
 from mcp_gateway.core.target import Definition
@@ -54,6 +56,7 @@ class McpStdio:
         self._starting = asyncio.Lock()
         self._restarts = Restarts()
         self._closed = False
+        self._ears = attending.Ears(name, services.changed)
 
     @classmethod
     async def open(cls, name: str, config: StdioConfig, services: Services) -> "McpStdio":
@@ -62,14 +65,38 @@ class McpStdio:
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
         pipe = await self._running()
+        declared = frozenset(pipe.offered.capabilities or ())
+        return await discovery.listed(self._name, self._asking(pipe), declared)
 
+    async def attend(
+        self,
+        credential: Credential,  # noqa: ARG002  # a child is shown none
+        interest: Interest,
+        announce: attending.Announce,
+    ) -> None:
+        """What a child says by itself comes over its one pipe, whatever it was asked by."""
+        pipe = await self._running()
+
+        async def listen(params: bytes, heard: attending.Heard) -> jsonrpc.Message:
+            self._ears.heard = heard
+            own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
+            return await pipe.duplex.ask(attending.LISTEN, own, attending.QUIET)
+
+        if pipe.modern:
+            await attending.listen(self._name, listen, interest, announce)
+            return
+        self._ears.to(announce)
+        read = partial(attending.until, self._name, pipe.duplex.ended)
+        await attending.stream(self._name, read, self._asking(pipe), interest, announce)
+
+    def _asking(self, pipe: Pipe) -> attending.Ask:
         async def ask(method: str, params: bytes) -> bytes:
             if pipe.modern:
                 params = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
             answer = await pipe.duplex.ask(method, params, self._config.timeout)
             return discovery.payload(self._name, method, answer)
 
-        return await discovery.listed(self._name, ask, frozenset(pipe.offered.capabilities or ()))
+        return ask
 
     async def send(self, call: Call) -> Result:
         pipe = await self._running()
@@ -123,7 +150,7 @@ class McpStdio:
             self._name, config.command, self._folder, config.environment, memory=config.memory
         )
         child = await Child.spawn(command, self._services.ledger, piped=True)
-        pipe = Pipe(self._name, child, self._announced)
+        pipe = Pipe(self._name, child, self._ears)
         try:
             await pipe.agree(STARTING)
         except BaseException:
@@ -131,10 +158,6 @@ class McpStdio:
             raise
         child.on_end(lambda: self._gone(child))
         return pipe
-
-    def _announced(self, message: jsonrpc.Message) -> None:
-        if message.method in dialect.LISTS:
-            self._services.changed(self._name)
 
     def _gone(self, child: Child) -> None:
         failure = UpstreamFailed(f"{self._name} {child.end}", detail=str(child.words))

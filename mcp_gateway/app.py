@@ -26,7 +26,8 @@ from mcp_gateway.edge import asgi, http1
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
 from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.edge.mcp import Kept, McpEndpoint
+from mcp_gateway.edge.listening import Listening
+from mcp_gateway.edge.mcp import Kept, McpEndpoint, Terms
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
@@ -37,10 +38,13 @@ from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose
 from mcp_gateway.services import own, siblings
+from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.compiled import Compiled
 from mcp_gateway.services.handles import Handles
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import OPERATIONS, Operations
 from mcp_gateway.services.parking import Parking
@@ -53,7 +57,7 @@ from mcp_gateway.stages.forward import Forward
 from mcp_gateway.stages.guard import Guard
 from mcp_gateway.stages.limit import Limit
 from mcp_gateway.stages.record import Record
-from mcp_gateway.stages.resolve import Resolve
+from mcp_gateway.stages.resolve import Resolve, resolve
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.pins import AccessRequests, Pins
@@ -149,13 +153,14 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     handles = Handles(home.state_secret(), lambda: parts.settings.sessions.question)
     parking = Parking(ledger, lambda: parts.settings.sessions.question)
     chain_of = _Chains(ledger, parking, handles, observers)
+    listens = Listens(current, Attendance(Bulletin()), resolve)
     services = Services(http, ledger, home.folder)
-    snapshots = _snapshots(home, database, keyring, current, services, chain_of)
+    snapshots = _snapshots(home, database, keyring, current, listens, services, chain_of)
     observers.append(snapshots)
     stack.push_async_callback(snapshots.aclose)
     stack.push_async_callback(parking.aclose)  # while its upstreams can still be told
-    opened = (current, ledger, database, snapshots, keyring, http, metrics, parking)
-    parts = Parts(settings, home, base, *opened, stack)
+    opened = (current, ledger, database, snapshots, keyring, http, metrics, parking, listens)
+    parts = Parts(settings, home, base, *opened)
     parts.sessions.parks = parking
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
@@ -167,6 +172,7 @@ def _snapshots(  # the ports of what it wires
     database: Database,
     keyring: KeyringService,
     current: Current,
+    listens: Listens,
     services: Services,
     chain_of: Chain,
 ) -> Snapshots:
@@ -176,17 +182,11 @@ def _snapshots(  # the ports of what it wires
     made = operations.snapshots = Snapshots(
         current,
         Review(Pins(database)),
-        lambda new: Local(
-            shipped,
-            operations,
-            requests,
-            home.ledger,
-            new.gateway.contact,
-            new.gateway.page,
-        ),
+        lambda new: Local(shipped, operations, requests, listens, home.ledger, new),
         own.definitions(shipped, list(OPERATIONS)),
         services,
         chain_of,
+        listens.attendance,
     )
     return made
 
@@ -196,6 +196,8 @@ def install(parts: Parts, prepared: Prepared) -> None:
     settings = prepared.settings
     tokens = _expecting(parts, settings)
     parts.settings = settings
+    parts.listens.most = settings.streams.listens
+    parts.listens.each = settings.streams.listens_each
     parts.sessions.settings = settings.sessions
     parts.front = _front(parts, settings, tokens)
     parts.snapshots.commit(prepared)
@@ -258,14 +260,14 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
     )
     if parts.front:  # who failed before goes on having failed
         authenticator.failures = parts.front.authenticator.failures
+    traced = bool(settings.telemetry.otlp_endpoint)
     endpoint = McpEndpoint(
         parts.current,
         authenticator,
         answer,
         origins,
-        gateway.contact,
-        Kept(parts.sessions, parts.parking),
-        traced=bool(settings.telemetry.otlp_endpoint),
+        Kept(parts.sessions, parts.parking, Listening(parts.listens, parts.standing)),
+        Terms(gateway.contact, settings.identity.ttl_ms, traced=traced),
     )
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
     known = WellKnown(

@@ -149,6 +149,12 @@ class Identity(Section):
     tenant_claim: str = ""
     anonymous: bool = False
     aliases: dict[str, str] = {}
+    revocation: float = Field(default=1.0, ge=0)
+
+    @property
+    def ttl_ms(self) -> int:
+        """Milliseconds for which an answer may be kept: no longer than a revocation takes."""
+        return int(self.revocation * 1000)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -26,6 +26,8 @@ def begin(parts: Parts) -> None:
     """Starts what goes on beside the calls, until the gateway is closed."""
     parts.jobs.start("revocations", parts.keyring.follow)
     parts.jobs.start("questions", parts.parking.expire)
+    parts.jobs.start("changed lists", parts.listens.follow)
+    parts.jobs.start("open streams", parts.standing.follow)
     parts.jobs.start("checkpoints", lambda: _checkpoints(parts))
     parts.jobs.start("failed authentication", lambda: _failures(parts))
 

@@ -12,6 +12,7 @@ from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge.bearer import BearerAuthenticator
 from mcp_gateway.edge.mcp import McpEndpoint
 from mcp_gateway.edge.sessions import Sessions
+from mcp_gateway.edge.standing import Standing
 from mcp_gateway.edge.wellknown import is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
@@ -19,6 +20,7 @@ from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.parking import Parking
 from mcp_gateway.services.snapshots import Snapshots
 from mcp_gateway.store.database import Database
@@ -51,14 +53,19 @@ class Parts:
     http: HttpClient
     metrics: Metrics
     parking: Parking
-    closing: AsyncExitStack
+    listens: Listens
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     jobs: Jobs = field(default_factory=Jobs)
     sessions: Sessions = field(default_factory=Sessions)
     issuer: Issuer | None = None
     front: Front | None = None
+    standing: Standing = field(init=False)
     draining: bool = False
     rejected: str = ""
     waiting: str = ""
+
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.current, lambda: self.authenticator)
 
     @property
     def edges(self) -> Front:
@@ -103,6 +110,7 @@ def gauges(parts: Parts) -> Iterator[Gauge]:
     yield Gauge("draining", "1 while the gateway is stopping", parts.draining)
     yield Gauge("configuration_refused", "1 while the file is not what runs", bool(parts.rejected))
     yield Gauge("generation", "The snapshot in force", snapshot.generation if snapshot else 0)
+    yield Gauge("listens", "Listens that are open", len(parts.listens))
     yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
     for name, running in parts.snapshots.running.items():
         yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)

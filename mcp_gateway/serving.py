@@ -83,6 +83,8 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(notice, self._close)
 
     def _close(self) -> None:
+        # What would never end by itself ends now; else every stop would take as long as it may.
+        self._parts.standing.close()
         self._parts.sessions.close_channels()
         self.should_exit = True
 

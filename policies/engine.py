@@ -82,8 +82,8 @@ class Engine:
     def _decide(self, principal: Principal, target: Target, action: str) -> Decision:
         target = placed(target)
         found = self._found(principal, target.server)
-        listing = target.kind == "catalog" and target.server != GATEWAY
-        if listing and not found.named:
+        own = target.kind in ("catalog", "subscription") and target.server != GATEWAY
+        if own and not found.named:
             return Decision(Effect.DENY, rule="", reason="no rule allows anything on this server")
         if rule := found.first(target, action):
             return _decision(rule, named=found.named)

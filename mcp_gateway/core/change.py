@@ -19,8 +19,13 @@ class Change:
 
 @dataclass(slots=True)
 class Interest:
-    """What is listened for at one upstream: `altered` is set when `uris` or `tasks` changed."""
+    """What is listened for at one upstream.
+
+    `altered` is set when `uris` or `tasks` changed, and `settled` by the connector once the
+    upstream listens for all of it.
+    """
 
     uris: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
     altered: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)

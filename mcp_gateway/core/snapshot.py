@@ -10,6 +10,7 @@ from mcp_gateway.core.credential import NO_GRANT, Grant
 from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
 from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import Forbidden
+from mcp_gateway.core.lists import Lists
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition, Kind, Target
 
@@ -23,8 +24,6 @@ GATEWAY: Final = "gateway"
 
 Described = tuple[Principal, Target, str, str, str]
 """Principal, target, method, endpoint and client of a call."""
-Listed = tuple[Principal, str, str]
-"""Principal, endpoint and method of a listing."""
 _OWN: Final = frozenset({"catalog", "subscription"})
 _NOBODY: Final = by_side(STANDING | NEVER)
 
@@ -110,8 +109,8 @@ class Snapshot:
         default_factory=dict, repr=False, compare=False
     )
     """What entries say alike, remembered for as long as the snapshot is in force."""
-    listed: dict[Listed, bytes] = field(default_factory=dict, repr=False, compare=False)
-    """Lists as they were rendered, for as long as the snapshot is in force."""
+    listed: Lists = field(default_factory=Lists, repr=False, compare=False)
+    """Lists as they were rendered, for as long as policy and catalog are what they are."""
     chain: "Next" = field(default=unanswered, repr=False)
     """The stages, with the limits, guards and secrets of the same configuration."""
 

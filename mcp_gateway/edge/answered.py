@@ -15,11 +15,20 @@ def error(
     return Answer(status, (JSON,), jsonrpc.error(id_, code, message, data))
 
 
-def relayed(call: Call, id_: bytes, result: Result, *, modern_: bool) -> Answer:
-    """An upstream's result, or its own error, with its receipt."""
+def relayed(call: Call, id_: bytes, result: Result, ttl_ms: int | None) -> Answer:
+    """An upstream's result, or its own error, with its receipt.
+
+    `ttl_ms` bounds how long it may be kept; None for the initialize era, which keeps nothing.
+    """
     if result.failed:
-        return _failed(call, id_, result, modern_=modern_)
-    raw = result.raw if modern_ else legacy.result_to_legacy(call.method, result.raw)
+        return _failed(call, id_, result, modern_=ttl_ms is not None)
+    raw = result.raw
+    if ttl_ms is None:
+        raw = legacy.result_to_legacy(call.method, raw)
+    elif call.method in modern.KEPT and call.target.kind != "catalog":
+        raw = modern.clamped(raw, ttl_ms)
+    elif call.target.kind == "subscription":
+        raw = jsonrpc.with_meta(raw, modern.META_SUBSCRIPTION, id_)
     return Answer(200, (JSON,), jsonrpc.result(id_, with_receipt(raw, call)))
 
 

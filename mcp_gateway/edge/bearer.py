@@ -62,6 +62,21 @@ class BearerAuthenticator:
             challenge = self._challenge(path, ['error="invalid_token"'])
             raise HttpError(401, f"Not authenticated: {refused}.", [challenge]) from None
 
+    def again(self, headers: Headers, path: str) -> Principal:
+        """Who a caller is by now that was authenticated before. Raises HttpError(401).
+
+        Nothing is counted: what has ended meanwhile is no attempt to get in.
+        """
+        given = headers.get(b"authorization")
+        try:
+            if given is not None:
+                return self._principal(given.partition(b" ")[2].strip(), path)
+        except TokenRefused as refused:
+            raise HttpError(401, f"Not authenticated: {refused}.") from None
+        if self._anonymous:
+            return self._anonymous
+        raise HttpError(401, "Not authenticated: send an API key or an access token.")
+
     def challenge(self, path: str, refusal: InsufficientScope) -> tuple[bytes, bytes]:
         """For a step-up: every scope that the call needs (RFC 6750, section 3.1)."""
         return self._challenge(

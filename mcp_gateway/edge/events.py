@@ -45,6 +45,11 @@ class Trail:
     """Told when it is taken up elsewhere: to the connection on which it began."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def let_go(self) -> None:
+        """Who reads it has to come back for more."""
+        self.follower = None
+        self.news.set()
+
     def end(self) -> None:
         """Nothing follows: who reads it is let go."""
         self.ended = True

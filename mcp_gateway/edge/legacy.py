@@ -48,7 +48,7 @@ class Legacy:
             for note in link.completed():
                 await request.say(note)
         try:
-            return answered.relayed(call, request.message.id, result, modern_=False)
+            return answered.relayed(call, request.message.id, result, None)
         except legacy.Untranslatable as fault:
             code = jsonrpc.INTERNAL_ERROR
             return answered.error(request.message.id, code, str(fault), legacy_=True)

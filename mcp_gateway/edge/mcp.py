@@ -3,24 +3,32 @@
 import asyncio
 import logging
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
-from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.body import Body
+from mcp_gateway.core.call import Call, Next, Notify
 from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.snapshot import Current, Snapshot
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.answered import relayed
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Scope, Send
+from mcp_gateway.edge.channel import ENDING, Channel
+from mcp_gateway.edge.events import Trail
 from mcp_gateway.edge.hangup import Watch
 from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.legacy import Legacy
+from mcp_gateway.edge.listening import LEFT, METHOD, Listening
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.refusals import Answer, refused
 from mcp_gateway.edge.request import Request, is_modern
 from mcp_gateway.edge.resumable import follow, found
-from mcp_gateway.edge.sessions import Session, Sessions
+from mcp_gateway.edge.sessions import Session, Sessions, identity_of
+from mcp_gateway.edge.standing import Open, Presented, presented
 from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, trace
 
@@ -44,6 +52,20 @@ class Kept:
 
     sessions: Sessions
     parking: Parking
+    listening: Listening
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the configuration says of answers.
+
+    `contact` is whom a refusal names. No answer says that it may be kept for longer than
+    `ttl_ms`. `traced` begins a trace for each call that is of none: its spans go somewhere.
+    """
+
+    contact: str
+    ttl_ms: int
+    traced: bool = False
 
 
 class McpEndpoint:
@@ -55,20 +77,18 @@ class McpEndpoint:
         authenticator: Authenticator,
         answer: Next,
         origins: Origins,
-        contact: str,
         kept: Kept,
-        *,
-        traced: bool = False,
+        terms: Terms,
     ) -> None:
-        """`traced` begins a trace for each call that is of none: its spans go somewhere."""
         self._current = current
         self._authenticator = authenticator
         self._answer = answer
         self._origins = origins
-        self._contact = contact
         self.sessions = kept.sessions
-        self._traced = traced
+        self._terms = terms
         self.parking = kept.parking
+        self.listening = kept.listening
+        self.ttl_ms = terms.ttl_ms
         self.watch = Watch()
         self.ids = Ids()
         self.legacy = Legacy(self, kept.sessions)
@@ -121,14 +141,69 @@ class McpEndpoint:
         trail, after = found(session, headers)
         task = asyncio.current_task()
         hang_up = self.watch.over(receive, task) if task else None
+        shown = presented(headers, f"/servers/{endpoint}/mcp" if endpoint else "/mcp")
         try:
-            await follow(session, trail, after, send)
+            async with self._heard(session, trail, shown):
+                await follow(session, trail, after, send)
         except asyncio.CancelledError:
             if not (hang_up and hang_up.happened):
                 raise
         finally:
             if hang_up:
                 hang_up.close()
+
+    @asynccontextmanager
+    async def _heard(self, session: Session, trail: Trail, shown: Presented) -> AsyncIterator[None]:
+        """What changes is told on the stream of the session, while somebody follows it."""
+        tenant = session.principal.tenant
+        gone = self.listening.standing.add(
+            Open(tenant, shown, partial(_still, session), lambda _: trail.let_go())
+        )
+        if trail is not session.channel:
+            try:
+                yield
+            finally:
+                gone()
+            return
+        listens, outcome = partial(self._listens, session), partial(self._outcome, trail)
+        channel = Channel(self.listening, session, listens, outcome)
+        # Owned here, and over soon after the stream is.
+        listening = asyncio.get_running_loop().create_task(channel.run(shown))
+        try:
+            yield
+        finally:
+            gone()
+            channel.stop()
+            await asyncio.wait({listening}, timeout=ENDING)
+
+    async def _outcome(self, trail: Trail, call: Call) -> None:
+        """What a refusal means to who only follows a stream is that nothing is told on it.
+
+        Whose listen has ended otherwise than by themselves may open the stream again.
+        """
+        try:
+            await self._answer(call)
+            if call.facts.get("ended") != LEFT:
+                trail.let_go()
+        except Refusal as refusal:
+            log.info("the stream of a session hears nothing: %s", refusal.slug)
+        except Exception:
+            log.exception("call %s failed inside the gateway", call.id)
+
+    def _listens(self, session: Session, params: Body, notify: Notify) -> Call:
+        snapshot = self._current.of(session.principal.tenant)
+        if snapshot is None:
+            raise HttpError(403, "this gateway does not serve your tenant")
+        return Call(
+            id=self.ids.new(),
+            method=METHOD,
+            params=params,
+            principal=session.principal,
+            snapshot=snapshot,
+            endpoint=session.endpoint,
+            client=session.client,
+            notify=notify,
+        )
 
     async def _delete(
         self, headers: Headers, principal: Principal, endpoint: str, send: Send
@@ -160,7 +235,7 @@ class McpEndpoint:
             snapshot=snapshot,
             endpoint=request.endpoint,
             parent=request.parent,
-            trace=request.trace() or (trace.begun(id_) if self._traced else ""),
+            trace=request.trace() or (trace.begun(id_) if self._terms.traced else ""),
             client=request.client(),
             mirrors=request.mirrors if request.modern else None,
             declared=request.declared,
@@ -174,17 +249,23 @@ class McpEndpoint:
             result = await self._answer(call)
             if not is_modern:
                 return await self.legacy.answered(call, request, result)
-            return relayed(call, id_, result, modern_=True)
+            return relayed(call, id_, result, self.ttl_ms)
         except Refusal as refusal:
-            answer = refused(call, id_, refusal, self._contact, modern=is_modern)
+            answer = refused(call, id_, refusal, self._terms.contact, modern=is_modern)
             if isinstance(refusal, InsufficientScope):
                 challenge = self._authenticator.challenge(request.path, refusal)
                 return Answer(answer.status, (*answer.headers, challenge), answer.message)
             return answer
         except Exception:
             log.exception("call %s failed inside the gateway", call.id)
-            said = f"the gateway failed; ask {self._contact} about the call {call.id}"
+            said = f"the gateway failed; ask {self._terms.contact} about the call {call.id}"
             return Answer(200, (JSON,), jsonrpc.error(id_, jsonrpc.INTERNAL_ERROR, said))
+
+
+def _still(session: Session, snapshot: Snapshot, principal: Principal) -> bool:
+    """Whether the stream of a session is still its own client's, at a place that is there."""
+    known = not session.endpoint or session.endpoint in snapshot.upstreams
+    return known and identity_of(principal) == identity_of(session.principal)
 
 
 def _names_session(headers: Headers) -> bool:

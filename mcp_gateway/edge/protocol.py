@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.services import offers
-from mcp_gateway.services.listing import TTL_MS
 from mcp_gateway.wire import jsonrpc, legacy, modern
 
 SERVER: Final = {"name": "mcp-gateway", "title": "MCP gateway", "version": "0.1.0"}
@@ -30,14 +29,14 @@ def visible(call: Call) -> bool:
     return offers.visible(call, call.endpoint)
 
 
-def discovered(call: Call) -> bytes:
+def discovered(call: Call, ttl_ms: int) -> bytes:
     return jsonrpc.encode(
         {
             "supportedVersions": [modern.REVISION],
             "capabilities": offers.capabilities(call, newest=True),
             "instructions": INSTRUCTIONS,
             "resultType": "complete",
-            "ttlMs": TTL_MS,
+            "ttlMs": ttl_ms,
             "cacheScope": "private",
             "_meta": {modern.META_SERVER: SERVER},
         }

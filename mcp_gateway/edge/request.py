@@ -7,14 +7,16 @@ from mcp_gateway.core.asking import TASKS, Declared
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.edge import answered, asgi, protocol
+from mcp_gateway.edge import answered, asgi, listening, protocol
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Send
 from mcp_gateway.edge.hangup import HangUp, Watch, Watched
 from mcp_gateway.edge.legacy import Legacy
 from mcp_gateway.edge.links import Link
+from mcp_gateway.edge.listening import Listening
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.edge.resumable import Opening, Resumable
 from mcp_gateway.edge.sessions import Session, Sessions
+from mcp_gateway.edge.standing import presented
 from mcp_gateway.edge.stream import Stream
 from mcp_gateway.services.parking import Parking
 from mcp_gateway.wire import jsonrpc, legacy, mirror, modern, trace
@@ -23,7 +25,8 @@ CALLED: Final = frozenset(
     {"tools/call", "prompts/get", "resources/read", "completion/complete", *modern.LISTINGS}
 )
 """The methods that become calls at /mcp; at /servers/<name>/mcp the unknown ones do too."""
-REFUSED_METHODS: Final = frozenset({"subscriptions/listen"})
+OF_SESSIONS: Final = frozenset({"resources/subscribe", "resources/unsubscribe"})
+"""The methods whose effect is on a session."""
 CANCELLED: Final = -31059
 _LEGACY: Final = frozenset(revision.encode() for revision in legacy.REVISIONS)
 _LONGEST_CLAIM: Final = 120
@@ -35,6 +38,8 @@ class Edge(Protocol):
 
     watch: Watch
     parking: Parking
+    listening: Listening
+    ttl_ms: int
     legacy: Legacy
     sessions: Sessions
 
@@ -104,10 +109,22 @@ class Request:
         if self.message.method in protocol.ANSWERED:
             await self.stream.finish(self._protocol(call))
             return
-        await self._run(call, receive)
+        if self.message.method == listening.METHOD:
+            await self._listen(call, receive)
+        else:
+            await self._run(call, receive)
+
+    async def _listen(self, call: Call, receive: Receive) -> None:
+        """Its answer is a stream, whatever the caller accepts: there is no other."""
+        call.notify = listening.tagged(self.stream.notify, self.message.id)
+        shown = presented(self.headers, self.path)
+        async with self._edge.listening.open(call, shown, receive):
+            answer = await self._edge.answered(call, self)
+        await self.stream.finish(answer)
 
     def _stream(self, send: Send) -> Stream:
-        events = b"text/event-stream" in self.headers.get(b"accept", b"")
+        listens = self.message.method == listening.METHOD
+        events = listens or b"text/event-stream" in self.headers.get(b"accept", b"")
         if self.session is None:
             return Stream(send, events=events)
         return Resumable(send, self.session, events=events)
@@ -183,22 +200,32 @@ class Request:
                 modern.check(self.headers, message)
             except modern.Mismatch as fault:
                 return answered.error(message.id, fault.code, fault.message, fault.data)
-        known = message.method in CALLED or message.method in protocol.ANSWERED
-        known = known or (self.modern and message.method in TASKS)
-        ours = not message.method.startswith("tasks/")  # those of 2025-11-25 are nobody's
-        if message.method in REFUSED_METHODS or not (known or (self.endpoint and ours)):
+        if not self._known(message.method):
             said = f"the method {message.method!r} is not known here"
             return answered.error(
                 message.id, jsonrpc.METHOD_NOT_FOUND, said, legacy_=not self.modern
             )
         return None
 
+    def _known(self, method: str) -> bool:
+        """Whether it is answered here: methods that nobody knows are one server's own."""
+        if method == listening.METHOD:
+            return self.modern
+        if method in OF_SESSIONS:
+            return not self.modern
+        if method in CALLED or method in protocol.ANSWERED:
+            return True
+        if method.startswith("tasks/"):  # those of 2025-11-25 are nobody's
+            return self.modern and method in TASKS
+        return bool(self.endpoint)
+
     def _protocol(self, call: Call) -> Answer:
         id_, method = self.message.id, self.message.method
         if not protocol.visible(call):
             return Answer(404, (JSON,), jsonrpc.error(id_, -32602, "no such server"))
         if method == "server/discover" and self.modern:
-            return Answer(200, (JSON,), jsonrpc.result(id_, protocol.discovered(call)))
+            found = protocol.discovered(call, self._edge.ttl_ms)
+            return Answer(200, (JSON,), jsonrpc.result(id_, found))
         if not self.modern and (answer := self._edge.legacy.own(call, self)):
             return answer
         said = f"the method {method!r} is not of this protocol version"

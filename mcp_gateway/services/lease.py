@@ -9,6 +9,7 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.change import Change, Interest
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import (
     ResultTooLarge,
@@ -29,7 +30,7 @@ def _unheard(call: Call, result: Result) -> None:
 
 
 class Leased:
-    """Implements `ports.Connector` around another one, and `ports.Offering`.
+    """Implements `ports.Connector` around another one, `ports.Offering` and `ports.Attending`.
 
     Calls on it are admitted, counted, and sent again where they may be. What waits for an answer
     counts as a call until it ends: at most half of the places are held so. `idempotent` are the
@@ -56,6 +57,14 @@ class Leased:
         found = await self._connector.discover(credential)
         self.admission.hopeful()
         return found
+
+    async def attend(
+        self, credential: Credential, interest: Interest, announce: Callable[[Change], None]
+    ) -> None:
+        """Raises NotImplementedError for a connector that hears nothing."""
+        if not isinstance(self._connector, ports.Attending):
+            raise NotImplementedError
+        await self._connector.attend(credential, interest, announce)
 
     async def send(self, call: Call) -> Result:
         """Raises UpstreamFailed once it is closed: nothing is started again behind its back.

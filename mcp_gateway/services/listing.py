@@ -1,13 +1,15 @@
 """Listings: what this principal may use, each entry as the upstream wrote it."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.change import List
 from mcp_gateway.core.naming import downstream_name
 from mcp_gateway.core.target import Kind, Target
 from mcp_gateway.services import pages
@@ -16,32 +18,60 @@ from mcp_gateway.services.outcomes import SERVERS, outcomes_of
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import LISTINGS
 
-TTL_MS = 1000
-"""No longer than a revocation takes."""
+KINDS: Final[Mapping[List, tuple[Kind, ...]]] = {
+    "tools": ("tool",),
+    "prompts": ("prompt",),
+    "resources": ("resource", "template"),
+}
+"""What is listed where a list is said to have changed."""
+_RENDERED: Final = "entry"
 
 
-def listing(call: Call, most: int) -> Result:
+def listing(call: Call, most: int, ttl_ms: int) -> Result:
     """A page of at most `most` entries: filtered, private, in one order, whoever is asked.
 
-    Raises InvalidRequest for a cursor that is none.
+    Rendered once a snapshot. Raises InvalidRequest for a cursor that is none.
     """
-    member, kind = LISTINGS[call.method]
     after = pages.position(call.params.view())
+    remembered = call.snapshot.listed
+    key = (call.principal, call.endpoint, call.method, after, most, ttl_ms)
+    rendered = remembered.get(key)
+    if rendered is None:
+        rendered = remembered.keep(key, _rendered(call, after, most, ttl_ms))
+    return jsonrpc.body(rendered)
+
+
+def fingerprint(call: Call, of: List) -> bytes:
+    """Of a list as this principal sees it at this endpoint: equal lists have equal ones."""
+    remembered = call.snapshot.listed
+    key = (call.principal, call.endpoint, of)
+    known = remembered.get(key)
+    if known is not None:
+        return known
+    seen = hashlib.sha256()
+    for kind in KINDS[of]:
+        for (name, server), target in sorted(_found(call, kind), key=itemgetter(0)):
+            if call.snapshot.policy.prospect(call, target) != "deny":
+                seen.update(f"{kind}\0{target.digest}\0{server}\0{name}\0".encode())
+    return remembered.keep(key, seen.digest())
+
+
+def _rendered(call: Call, after: pages.Key, most: int, ttl_ms: int) -> bytes:
+    member, kind = LISTINGS[call.method]
     ordered = sorted(_found(call, kind), key=itemgetter(0))
     allowed = call.snapshot.policy.prospect
     shown, cursor = pages.page(ordered, after, most, lambda t: allowed(call, t) != "deny")
-    fields: dict[str, Any] = {}
-    if after == pages.FIRST and (outcomes := outcomes_of(call)):
-        fields["_meta"] = {SERVERS: outcomes}
-    fields |= {
+    outcomes = outcomes_of(call) if after == pages.FIRST else {}
+    fields: dict[str, Any] = {
+        "_meta": {SERVERS: outcomes} if outcomes else {},
         member: [msgspec.Raw(_entry(call, target)) for target in shown],
         "resultType": "complete",
-        "ttlMs": TTL_MS,
+        "ttlMs": ttl_ms,
         "cacheScope": "private",
     }
     if cursor:
         fields["nextCursor"] = cursor
-    return jsonrpc.body(jsonrpc.encode(fields))
+    return jsonrpc.encode(fields)
 
 
 def _found(call: Call, kind: Kind) -> Iterator[tuple[pages.Key, Target]]:
@@ -60,8 +90,14 @@ def _found(call: Call, kind: Kind) -> Iterator[tuple[pages.Key, Target]]:
 
 
 def _entry(call: Call, target: Target) -> bytes:
+    """One entry, under its downstream name where several servers are met."""
     raw = call.snapshot.definitions[target.digest].raw
     if call.endpoint or target.kind not in NAMED:
         return raw
-    name = downstream_name(target.server, target.name)
-    return jsonrpc.replaced(raw, {"name": jsonrpc.encode(name)})
+    remembered = call.snapshot.listed
+    key = (_RENDERED, target)
+    known = remembered.get(key)
+    if known is None:
+        name = jsonrpc.encode(downstream_name(target.server, target.name))
+        known = remembered.keep(key, jsonrpc.replaced(raw, {"name": name}))
+    return known

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mcp_gateway.config import Settings
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services.denials import outcome_of
-from mcp_gateway.services.listing import TTL_MS, listing
+from mcp_gateway.services.listens import Listens
+from mcp_gateway.services.listing import listing
 from mcp_gateway.services.operations import Operations
 from mcp_gateway.services.own import media_of, uri_of
 from mcp_gateway.store.pins import AccessRequests
@@ -36,9 +38,9 @@ class Local:
         skills: Sequence[Skill],
         operations: Operations,
         requests: AccessRequests,
+        listens: Listens,
         ledger: Path,
-        contact: str,
-        page: int = 1000,
+        settings: Settings,
     ) -> None:
         self._files = {
             uri_of(skill, path): content
@@ -49,8 +51,10 @@ class Local:
         self._operations = operations
         self._requests = requests
         self._ledger = ledger
-        self._contact = contact
-        self._page = page
+        self._listens = listens
+        self._contact = settings.gateway.contact
+        self._ttl_ms = settings.identity.ttl_ms
+        self._page = settings.gateway.page
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
         return ()
@@ -61,7 +65,9 @@ class Local:
     async def send(self, call: Call) -> Result:
         match call.target.kind:
             case "catalog":
-                return listing(call, self._page)
+                return listing(call, self._page, self._ttl_ms)
+            case "subscription":
+                return await self._listens.run(call)
             case "tool":
                 return await self._tool(call)
             case "resource":
@@ -115,7 +121,7 @@ class Local:
         if content is None:
             raise UnknownTarget(f"no resource is called {uri!r}")
         item = {"uri": uri, "mimeType": media_of(uri), **_content(content)}
-        return _complete({"contents": [item], "ttlMs": TTL_MS, "cacheScope": "private"})
+        return _complete({"contents": [item], "ttlMs": self._ttl_ms, "cacheScope": "private"})
 
     def _prompt(self, call: Call) -> Result:
         skill = self._skills[call.target.name]

@@ -10,9 +10,9 @@ from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc, modern
 
 ALWAYS: Final[Mapping[str, Any]] = {
-    "tools": {"listChanged": False},
-    "prompts": {"listChanged": False},
-    "resources": {"listChanged": False, "subscribe": False},
+    "tools": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
     "completions": {},
 }
 """What the gateway answers itself or passes on, whatever an upstream says of it."""

@@ -10,6 +10,7 @@ from mcp_gateway.config import Server
 from mcp_gateway.core.asking import NOT_OFFERED, Offered
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.change import List
 from mcp_gateway.core.credential import Credential, CredentialRefused, Grant
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
 from mcp_gateway.core.target import Definition
@@ -48,6 +49,10 @@ class Running:
     trouble: str = "it has not answered yet"
     detail: str = ""
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while there is no trouble."""
+    announced: dict[List, None] = field(default_factory=dict)
+    """Lists that it said have changed, until somebody has looked."""
     looked: float = float("-inf")
     """When it was last asked for its list, on the clock of the event loop."""
     offered: Offered = NOT_OFFERED
@@ -113,20 +118,24 @@ def _refuses(result: Result) -> bool:
 class Discovery:
     """Keeps one upstream's list up to date. One task each, so a slow one delays nobody."""
 
-    def __init__(self, review: Review, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, review: Review, changed: Callable[[], None], looked: Callable[[Running], None]
+    ) -> None:
+        """`changed` is called when there is something new, `looked` after every look."""
         self._review = review
         self._changed = changed
+        self._looked = looked
 
     async def follow(self, running: Running) -> None:
         """Discovers until cancelled: again when asked, and with growing pauses after a failure."""
-        pause = FIRST_PAUSE
+        pause, loop = FIRST_PAUSE, asyncio.get_running_loop()
         while True:
             running.wanted.clear()
             await self._once(running)
             if not running.trouble:
-                pause = FIRST_PAUSE
-                await asyncio.sleep(SPACING)
+                pause, ended = FIRST_PAUSE, loop.time()
                 await running.wanted.wait()
+                await asyncio.sleep(ended + SPACING - loop.time())
                 continue
             running.wanted.clear()  # the failure itself is no reason to look again at once
             await asyncio.sleep(FIRST_PAUSE)
@@ -149,6 +158,8 @@ class Discovery:
             if running.trouble:
                 log.warning("the server %s: %s", running.name, running.trouble)
             self._changed()
+        (running.answering.clear if running.trouble else running.answering.set)()
+        self._looked(running)
 
     async def _look(self, running: Running) -> _Look:
         try:

@@ -19,6 +19,7 @@ from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot, Upstream
 from mcp_gateway.core.target import Definition
 from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.services import catalog
+from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.compiled import Compiled, compiled
 from mcp_gateway.services.differences import Difference, between
 from mcp_gateway.services.lease import Leased
@@ -74,13 +75,15 @@ class Snapshots:
         own: Sequence[Definition],
         services: Services,
         chain: Chain,
+        attendance: Attendance,
     ) -> None:
         self._current = current
         self._local_for = local
         self._own = own
         self._services = replace(services, changed=self.rediscover)
         self._chain_for = chain
-        self._discovery = Discovery(review, self._swap)
+        self._attendance = attendance
+        self._discovery = Discovery(review, self._swap, attendance.looked)
         self._review = review
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -123,7 +126,7 @@ class Snapshots:
                 self._retire(running.connector, self._tasks.pop(name))
         for name in new.opened:
             # Owned here: cancelled when the server goes, or when the gateway ends.
-            following = self._discovery.follow(self._running[name])
+            following = self._follow(self._running[name])
             self._tasks[name] = asyncio.get_running_loop().create_task(following)
 
     async def aclose(self) -> None:
@@ -208,6 +211,10 @@ class Snapshots:
         else:
             running.reviewed = new.approved[name]
         return running
+
+    async def _follow(self, running: Running) -> None:
+        """Both are supervisors, and end by being cancelled."""
+        await asyncio.gather(self._discovery.follow(running), self._attendance.follow(running))
 
     def _retire(self, connector: Leased, following: asyncio.Task[None]) -> None:
         task = asyncio.get_running_loop().create_task(_ended(connector, following))

@@ -18,9 +18,14 @@ _BY_NAME: Final[Mapping[str, Kind]] = {
     "prompts/get": "prompt",
     "operations/call": "operation",
 }
-_LISTINGS: Final = frozenset(
-    {"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
-)
+_OWN: Final[Mapping[str, Kind]] = {
+    "tools/list": "catalog",
+    "prompts/list": "catalog",
+    "resources/list": "catalog",
+    "resources/templates/list": "catalog",
+    "subscriptions/listen": "subscription",
+}
+"""What the gateway answers itself, for one server or for all."""
 _LONGEST: Final = 200
 
 
@@ -54,8 +59,8 @@ def resolve(call: Call) -> Target:
         return _named(call, kind, _text(call.params.view(), "name"))
     if call.method == "resources/read":
         return _resource(call, _text(call.params.view(), "uri"))
-    if call.method in _LISTINGS:
-        return Target("catalog", call.endpoint or GATEWAY, call.method)
+    if kind := _OWN.get(call.method):
+        return Target(kind, call.endpoint or GATEWAY, call.method)
     if call.method == "completion/complete":
         return _completed(call)
     if call.endpoint in call.snapshot.upstreams and call.endpoint:

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from mcp_gateway.core.target import Kind
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.jsonrpc import INVALID_PARAMS, Message
 
 REVISION: Final = "2026-07-28"
@@ -16,6 +19,7 @@ META_CAPABILITIES: Final = _NAMESPACE + "clientCapabilities"
 META_CLIENT: Final = _NAMESPACE + "clientInfo"
 META_SERVER: Final = _NAMESPACE + "serverInfo"
 META_LOG_LEVEL: Final = _NAMESPACE + "logLevel"
+META_SUBSCRIPTION: Final = _NAMESPACE + "subscriptionId"
 UI: Final = _NAMESPACE + "ui"
 TASKS: Final = _NAMESPACE + "tasks"
 SKILLS: Final = _NAMESPACE + "skills"
@@ -59,6 +63,8 @@ CACHEABLE: Final = frozenset(
         "resources/read",
     }
 )
+KEPT: Final = CACHEABLE | {"skills/list", "skills/get", "resources/directory/read"}
+"""The methods whose results say how long they may be kept, those of SEP-2640 among them."""
 LISTINGS: Final[Mapping[str, tuple[str, Kind]]] = {
     "tools/list": ("tools", "tool"),
     "prompts/list": ("prompts", "prompt"),
@@ -149,3 +155,33 @@ def request_headers(method: str, name: str) -> list[tuple[str, str]]:
     if method in NAME_OF:
         headers.append(("mcp-name", encode_header(name)))
     return headers
+
+
+def clamped(raw: bytes, most_ms: int) -> bytes:
+    """A result that may be kept, as private and for no longer than `most_ms`.
+
+    It was decided for one caller, and may be decided otherwise once a revocation has taken
+    effect. What asks first is no result that may be kept.
+    """
+    found = jsonrpc.members(raw)
+    if _value(found.get("resultType")) not in (None, "complete"):
+        return raw
+    found["ttlMs"] = msgspec.Raw(b"%d" % _within(found.get("ttlMs"), most_ms))
+    found["cacheScope"] = msgspec.Raw(b'"private"')
+    return jsonrpc.encode(found)
+
+
+def _within(said: msgspec.Raw | None, most: int) -> int:
+    """What was said, where that is a time and no longer; 0 for what is none."""
+    value = _value(said)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return max(0, min(int(min(value, most)), most))
+
+
+def _value(said: msgspec.Raw | None) -> Any:
+    """What a member holds; None for none, and for what nobody can read."""
+    try:
+        return None if said is None else jsonrpc.decode(bytes(said))
+    except ValueError:
+        return None

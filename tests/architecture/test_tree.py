@@ -14,7 +14,11 @@ LONGEST = 30
 _ELSEWHERE = re.compile(r"p[y]pi\.org|p[y]thonhosted|n[p]mjs\.org|d[e]b\.debian|/r[o]ot/|/w[o]rk/")
 CATCHING = ("mcp_gateway/edge/", "mcp_gateway/stages/record.py")
 """Where a fault of a call that nobody foresaw ends: as an entry, and as an answer."""
-SUPERVISING = ("mcp_gateway/services/jobs.py", "mcp_gateway/services/servers.py")
+SUPERVISING = (
+    "mcp_gateway/services/attendance.py",
+    "mcp_gateway/services/jobs.py",
+    "mcp_gateway/services/servers.py",
+)
 """Where one of what runs beside the calls ends: said, and begun again."""
 _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.ClassDef)
 WIRED_AT_IMPORT = {"mcp_gateway/__main__.py", "mcp_gateway/cli/main.py"}

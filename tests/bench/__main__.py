@@ -13,7 +13,7 @@ from statistics import median
 
 import uvloop
 
-from tests.bench import load, machine
+from tests.bench import lists, load, machine
 from tests.bench.routes import Route, all_routes
 
 SIZES = (200, 4096, 65_536)
@@ -32,11 +32,11 @@ class Row:
     def measure(self, size: int, calls: int) -> None:
         """One round. Every answer is checked."""
         path, text = self.path, "x" * size
-        message = load.request(path.port, path.key, path.tool, text)
-        uvloop.run(load.run(path.port, message, text, WIDTH * 10, WIDTH))
-        single = uvloop.run(load.run(path.port, message, text, min(300, calls), 1))
+        message, wanted = load.request(path.port, path.key, path.tool, text), load.said(text)
+        uvloop.run(load.run(path.port, message, wanted, WIDTH * 10, WIDTH))
+        single = uvloop.run(load.run(path.port, message, wanted, min(300, calls), 1))
         before = machine.cpu(path.pid) if path.pid else 0.0
-        many = uvloop.run(load.run(path.port, message, text, calls, WIDTH))
+        many = uvloop.run(load.run(path.port, message, wanted, calls, WIDTH))
         after = machine.cpu(path.pid) if path.pid else 0.0
         self.p50.append(single.quantile(0.5) * 1e3)
         self.rate.append(len(many.latencies) / many.seconds)
@@ -76,6 +76,7 @@ def main() -> None:
                 print("nginx is not installed (Debian: nginx-light): nothing to compare with")
             for size in SIZES:
                 compare(paths, size, max(asked.calls * 200 // size, 800), asked.rounds)
+            lists.measure(folder, asked.rounds)
             taken = sorted(machine.flush(folder))
             print(f"\none entry to disk: p50 {taken[len(taken) // 2] * 1e3:.3f} ms")
             for path in paths:

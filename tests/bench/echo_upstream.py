@@ -1,4 +1,4 @@
-"""The cheapest MCP server that can be: `python -m tests.bench.echo_upstream PORT`."""
+"""The cheapest MCP server that can be: `python -m tests.bench.echo_upstream PORT [TOOLS]`."""
 
 import asyncio
 import sys
@@ -8,14 +8,23 @@ import httptools
 import msgspec
 import uvloop
 
-TOOLS = msgspec.json.encode(
-    {
-        "resultType": "complete",
-        "ttlMs": 0,
-        "cacheScope": "private",
-        "tools": [{"name": "echo", "inputSchema": {"type": "object"}}],
-    }
-)
+PROPERTIES = {f"field_{n}": {"type": "string", "description": "x" * 40} for n in range(4)}
+TOOLS: list[dict[str, Any]] = [{"name": "echo", "inputSchema": {"type": "object"}}]
+
+
+def listed(count: int) -> bytes:
+    """A list of so many tools, half a kilobyte each but the first."""
+    schema = {"type": "object", "properties": PROPERTIES}
+    more = [
+        {"name": f"tool_{n}", "description": "what it does " * 6, "inputSchema": schema}
+        for n in range(1, count)
+    ]
+    return msgspec.json.encode(
+        {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": [*TOOLS, *more]}
+    )
+
+
+LIST = listed(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
 
 
 class Message(msgspec.Struct):
@@ -55,7 +64,7 @@ def _result(message: Message) -> bytes:
         item = {"type": "text", "text": text}
         return msgspec.json.encode({"resultType": "complete", "content": [item]})
     if message.method == "tools/list":
-        return TOOLS
+        return LIST
     if message.method == "server/discover":
         return b'{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}'
     return b"{}"

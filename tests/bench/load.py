@@ -75,12 +75,31 @@ def request(port: int, key: str, tool: str, text: str) -> bytes:
     return head.encode() + body
 
 
-async def run(port: int, message: bytes, text: str, calls: int, width: int) -> Measured:
-    """`calls` calls by `width` connections. Raises ValueError for a wrong answer."""
+def listing(port: int, key: str) -> bytes:
+    """A whole tools/list of 2026-07-28."""
+    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {}}
+    body = msgspec.json.encode(
+        {"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {"_meta": meta}}
+    )
+    head = (
+        f"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
+        "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+        f"mcp-protocol-version: {modern.REVISION}\r\nmcp-method: tools/list\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def said(text: str) -> bytes:
+    """What an answer to `request` holds."""
+    return b'"text":%b' % msgspec.json.encode(text)
+
+
+async def run(port: int, message: bytes, wanted: bytes, calls: int, width: int) -> Measured:
+    """`calls` calls by `width` connections. Raises ValueError for an answer without `wanted`."""
     loop = asyncio.get_running_loop()
     callers = [(await loop.create_connection(Caller, "127.0.0.1", port))[1] for _ in range(width)]
     latencies: list[float] = []
-    wanted = b'"text":%b' % msgspec.json.encode(text)
 
     async def one(caller: Caller) -> None:
         for _ in range(calls // width):

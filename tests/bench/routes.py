@@ -108,6 +108,16 @@ def nginx(binary: str, upstream: int, folder: Path) -> Iterator[Route]:
 
 
 @contextmanager
+def upstream_of(tools: int, folder: Path) -> Iterator[Route]:
+    """An upstream with so many tools, straight."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.echo_upstream", str(port), str(tools)]
+    with started(command, folder / f"upstream-{tools}.log"):
+        until_open(port)
+        yield Route("direct", port, "echo")
+
+
+@contextmanager
 def gateway(durability: str, upstream: int, folder: Path) -> Iterator[Route]:
     port = free_port()
     data = folder / durability

@@ -145,5 +145,12 @@ async def test_what_goes_on_beside_the_calls_begins_and_ends_with_the_gateway(
     running = set(life.parts.jobs._tasks)
 
     await life.parts.jobs.aclose()
-    assert running == {"revocations", "questions", "checkpoints", "failed authentication"}
+    assert running == {
+        "revocations",
+        "questions",
+        "changed lists",
+        "open streams",
+        "checkpoints",
+        "failed authentication",
+    }
     assert life.parts.jobs._tasks == {}

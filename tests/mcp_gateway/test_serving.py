@@ -13,8 +13,10 @@ from mcp_gateway.parts import Parts, close
 from mcp_gateway.serving import Server
 from tests.support.certificates import Authority
 from tests.support.gateway import free_port
+from tests.support.listener import listening
 
 BOUND = 5.0
+RULES = "p, 1, listens, role:anonymous, *, subscription/gateway/*, *, , allow,"
 
 
 class Running:
@@ -41,8 +43,14 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     home = Home(tmp_path / "var")
     home.prepare()
     listen = f"127.0.0.1:{free_port()}"
-    gateway = {"listen": listen, "notice": 0.3, "drain": 1.2}
-    settings = validated({"gateway": gateway, "identity": {"anonymous": True}})
+    (home.folder / "rules.csv").write_text(RULES)
+    settings = validated(
+        {
+            "gateway": {"listen": listen, "notice": 0.3, "drain": 1.2},
+            "identity": {"anonymous": True},
+            "policy": {"rules": ["rules.csv"]},
+        }
+    )
     parts = await app.build(settings, home)
     yield Running(parts)
     await close(parts)
@@ -69,6 +77,28 @@ async def test_the_first_signal_is_seen_before_listening_ends(running: Running) 
 
     assert (before, during) == (200, 503)
     assert running.server.config.timeout_graceful_shutdown == 2
+
+
+@pytest.mark.requirement("listens:end-when-the-gateway-stops")
+async def test_a_listen_ends_at_once_and_with_its_result_when_the_gateway_stops(
+    running: Running,
+) -> None:
+    task = await running.begun()
+    async with (
+        httpx2.AsyncClient(base_url=running.url, timeout=BOUND) as http,
+        listening(http, {"toolsListChanged": True}, id_="mine") as listen,
+    ):
+        acknowledged = await listen.frame()
+        begun = asyncio.get_running_loop().time()
+        running.server.leave(signal.SIGINT)
+        (result,) = await listen.rest()
+        taken = asyncio.get_running_loop().time() - begun
+        async with asyncio.timeout(BOUND):
+            await task
+
+    assert acknowledged["params"]["notifications"] == {"toolsListChanged": True}
+    assert (result["id"], result["result"]["resultType"]) == ("mine", "complete")
+    assert taken < running.parts.settings.gateway.drain / 2
 
 
 async def test_a_key_that_was_pressed_needs_no_notice(running: Running) -> None:

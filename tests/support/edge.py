@@ -9,10 +9,16 @@ from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
 from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.edge.mcp import Kept, McpEndpoint
+from mcp_gateway.edge.listening import Listening
+from mcp_gateway.edge.mcp import Kept, McpEndpoint, Terms
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.sessions import Sessions
+from mcp_gateway.edge.standing import Standing
+from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.bulletin import Bulletin
+from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.parking import Parking
+from mcp_gateway.stages.resolve import resolve
 from mcp_gateway.store.keys import digest_of
 from mcp_gateway.wire import modern
 from tests.support.asgi import Answered, Exchange, Pairs
@@ -64,13 +70,15 @@ class EdgeUnderTest:
         self.sessions.parks = self.parking
         origins = Origins(PUBLIC, "127.0.0.1:8080", [], [])
         authenticator = BearerAuthenticator(self.current, PUBLIC)
+        self.listens = Listens(self.current, Attendance(Bulletin()), resolve)
+        self.standing = Standing(self.current, lambda: authenticator)
         self.app = McpEndpoint(
             self.current,
             authenticator,
             self._answer,
             origins,
-            "ops@example.com",
-            Kept(self.sessions, self.parking),
+            Kept(self.sessions, self.parking, Listening(self.listens, self.standing)),
+            Terms("ops@example.com", ttl_ms=1000),
         )
 
     async def _answer(self, call: Call) -> Result:

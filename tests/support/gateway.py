@@ -66,12 +66,12 @@ class GatewayUnderTest:
 
     @asynccontextmanager
     async def as_(
-        self, subject: str, mode: str = "auto", path: str = "/mcp"
+        self, subject: str, mode: str = "auto", path: str = "/mcp", **options: Any
     ) -> AsyncIterator[Client]:
         """The SDK's own client, of either era."""
         async with self.http(subject) as http:
             transport = streamable_http_client(self.url + path, http_client=http)
-            async with Client(transport, mode=mode) as client:
+            async with Client(transport, mode=mode, **options) as client:
                 yield client
 
     async def take(self, settings: Settings) -> None:

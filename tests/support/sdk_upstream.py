@@ -172,21 +172,28 @@ class Upstream:
 
 @asynccontextmanager
 async def serving(
-    notes: Path, *, only: Era = "", port: int = 0, sse: bool = False, **options: Any
+    notes: Path,
+    *,
+    only: Era = "",
+    port: int = 0,
+    sse: bool = False,
+    server: Server[Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Upstream]:
     """Serves over HTTP until it is left. `only`: of one era, where the SDK's speaks both.
 
-    `sse`: over HTTP+SSE, as in 2024-11-05.
+    `sse`: over HTTP+SSE, as in 2024-11-05. `server` is served in place of the one that this file
+    builds.
     """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
         path = "sse" if sse else "mcp"
         upstream = Upstream(f"http://127.0.0.1:{listening.getsockname()[1]}/{path}", notes)
-        server = build(notes)
-        streamable = _over_sse(server) if sse else server.streamable_http_app(**options)
+        served = server or build(notes)
+        streamable = _over_sse(served) if sse else served.streamable_http_app(**options)
         if not sse:
-            upstream.sessions = lambda: len(server.session_manager._server_instances)
+            upstream.sessions = lambda: len(served.session_manager._server_instances)
         app = _of_one_era(streamable, only, upstream)
         config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
         running = uvicorn.Server(config)

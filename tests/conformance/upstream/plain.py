@@ -85,11 +85,13 @@ async def _greet(called: Called) -> JSON:
 
 async def _tools_changed(called: Called) -> JSON:
     await called.context.lifespan_context.bus.publish(ToolsListChanged())
+    await called.context.session.send_tool_list_changed()  # to a session, where there is one
     return said("It was announced.")
 
 
 async def _prompts_changed(called: Called) -> JSON:
     await called.context.lifespan_context.bus.publish(PromptsListChanged())
+    await called.context.session.send_prompt_list_changed()  # to a session, where there is one
     return said("It was announced.")
 
 

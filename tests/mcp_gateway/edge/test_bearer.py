@@ -345,3 +345,26 @@ def test_whatever_is_shown_ends_in_a_challenge(given: Any) -> None:
 
     assert error.status == 401
     assert _challenge(error).startswith("Bearer ")
+
+
+@pytest.mark.requirement("standing:authenticated-again-on-each-swap")
+def test_who_was_authenticated_is_looked_at_again_without_any_of_it_being_an_attempt() -> None:
+    door = Door(expires=NOW + 60)
+    shown = {b"authorization": b"Bearer " + KEY}
+    first = door.authenticator.again(shown, "/mcp")
+    door.clock.now += 61
+    refusals = []
+    for _ in range(50):
+        with pytest.raises(HttpError) as error:
+            door.authenticator.again(shown, "/mcp")
+        refusals.append(error.value.status)
+    with pytest.raises(HttpError):
+        door.authenticator.again({}, "/mcp")
+
+    assert (first, set(refusals)) == (ALICE, {401})
+    assert door.authenticator.failures.take() == 0
+    assert door.authenticator.failures.wait(PEER) == 0
+
+
+def test_who_is_anonymous_is_so_for_as_long_as_anybody_may_be() -> None:
+    assert Door(anonymous=ALICE).authenticator.again({}, "/mcp") == ALICE

@@ -165,7 +165,7 @@ async def test_a_server_that_may_not_be_known_is_like_none() -> None:
         "initialize",
         "ping",
         "logging/setLevel",
-        "subscriptions/listen",
+        "resources/subscribe",
         "nothing/like-this",
         "a",
         "tasks/list",
@@ -199,10 +199,13 @@ async def test_an_unknown_method_is_a_call_where_there_is_one_server_only() -> N
     edge = EdgeUnderTest()
 
     answered = await edge.modern("vendor/method", {"x": 1}, path="/servers/github/mcp")
-    listened = await edge.modern("subscriptions/listen", path="/servers/github/mcp")
+    subscribed = [
+        await edge.modern(method, {"uri": "repo://a"}, path="/servers/github/mcp")
+        for method in ("resources/subscribe", "resources/unsubscribe")
+    ]
 
     assert (answered.status, edge.calls[0].method) == (200, "vendor/method")
-    assert (listened.status, len(edge.calls)) == (404, 1)
+    assert ([s.status for s in subscribed], len(edge.calls)) == ([404, 404], 1)
 
 
 @pytest.mark.requirement("edge:only-post")

@@ -16,7 +16,7 @@ STARTING = call("initialize", {})
 
 
 def test_discovery_has_what_the_revision_requires() -> None:
-    found = json.loads(protocol.discovered(call("server/discover", {})))
+    found = json.loads(protocol.discovered(call("server/discover", {}), 700))
 
     assert found["supportedVersions"] == [modern.REVISION]
     assert found["resultType"] == "complete"

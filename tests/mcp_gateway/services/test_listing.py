@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,13 @@ from mcp_gateway.core.body import Body
 from mcp_gateway.core.errors import InvalidRequest
 from mcp_gateway.core.snapshot import Snapshot
 from mcp_gateway.core.target import Definition, Target
-from mcp_gateway.services.listing import TTL_MS, listing
+from mcp_gateway.services.listing import fingerprint, listing
 from mcp_gateway.services.outcomes import SERVERS
 from mcp_gateway.wire import jsonrpc
 from tests.support import calls
 from tests.support.fakes import FakePolicy
 
+TTL_MS = 700
 TOOLS = (
     Target("tool", "desk", "open", "sha256:open"),
     Target("tool", "desk", "burn", "sha256:burn"),
@@ -48,7 +50,7 @@ def listed(
     snapshot = snapshot or world(policy=FakePolicy(prospects=prospects.get("prospects", {})))
     params = {} if cursor is None else {"cursor": cursor}
     asked = calls.call(method, params, snapshot=snapshot, endpoint=endpoint)
-    result: dict[str, Any] = json.loads(listing(asked, most).raw)
+    result: dict[str, Any] = json.loads(listing(asked, most, TTL_MS).raw)
     return result
 
 
@@ -79,7 +81,7 @@ def test_a_long_list_is_met_in_pages_and_says_so_once() -> None:
 
     assert [tool["name"] for tool in first["tools"]] == ["desk__burn", "desk__open"]
     assert [tool["name"] for tool in second["tools"]] == ["shop__sell"]
-    assert ("nextCursor" in second, "_meta" in second) == (False, False)
+    assert ("nextCursor" in second, second["_meta"]) == (False, {})
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", 7, ["a"], "WyIiLCIiXQ==", "\ud800", "é"])
@@ -89,7 +91,7 @@ def test_a_cursor_that_is_none_is_an_invalid_request(cursor: Any) -> None:
     asked.params = Body(b"", view={"cursor": cursor})
 
     with pytest.raises(InvalidRequest, match="from its start") as refused:
-        listing(asked, 2)
+        listing(asked, 2, TTL_MS)
     assert refused.value.code == -32602
 
 
@@ -124,3 +126,36 @@ def test_at_one_server_its_own_are_listed_under_their_own_names() -> None:
     assert [tool["name"] for tool in listed("tools/list", "desk")["tools"]] == ["burn", "open"]
     assert listed("tools/list", "nowhere")["tools"] == []
     assert len(listed("resources/templates/list", "desk")["resourceTemplates"]) == 1
+
+
+@pytest.mark.requirement("listing:rendered-once")
+def test_a_list_is_rendered_once_a_principal_endpoint_and_snapshot() -> None:
+    there = world()
+    bob = replace(calls.ALICE, subject="bob")
+    first = listing(calls.call("tools/list", {}, snapshot=there), 1000, TTL_MS).raw
+    again = listing(calls.call("tools/list", {}, snapshot=there), 1000, TTL_MS).raw
+    others = [
+        listing(calls.call("tools/list", {}, snapshot=there, principal=bob), 1000, TTL_MS).raw,
+        listing(calls.call("tools/list", {}, snapshot=there, endpoint="desk"), 1000, TTL_MS).raw,
+        listing(calls.call("prompts/list", {}, snapshot=there), 1000, TTL_MS).raw,
+        listing(calls.call("tools/list", {}, snapshot=there), 1000, TTL_MS + 1).raw,
+        listing(calls.call("tools/list", {}, snapshot=world()), 1000, TTL_MS).raw,
+        listing(calls.call("tools/list", {}, snapshot=there), 2, TTL_MS).raw,
+    ]
+
+    assert again is first
+    assert all(other is not first for other in others)
+
+
+@pytest.mark.requirement("listens:policy-changes-are-told")
+def test_a_fingerprint_is_of_what_the_caller_sees_and_of_nothing_else() -> None:
+    def print_of(of: Any, endpoint: str = "", **denied: Any) -> bytes:
+        there = world(policy=FakePolicy(prospects=denied))
+        return fingerprint(calls.call("tools/list", {}, snapshot=there, endpoint=endpoint), of)
+
+    hidden = {"tool/desk/burn": "deny"}
+    assert print_of("tools") == print_of("tools", **{"tool/desk/burn": "depends"})
+    assert print_of("tools") != print_of("tools", **hidden)
+    assert print_of("prompts") == print_of("prompts", **hidden)
+    assert print_of("tools", "shop") == print_of("tools", "shop", **hidden)
+    assert print_of("resources") != print_of("resources", **{"template/desk/note://{x}": "deny"})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mcp_gateway.config import Settings
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.credential import NONE
 from mcp_gateway.core.entry import Entry
@@ -17,9 +18,13 @@ from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.services import local
+from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.local import Local
 from mcp_gateway.services.operations import Operations
+from mcp_gateway.stages.resolve import resolve
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.pins import AccessRequests
@@ -46,7 +51,9 @@ class Desk:
         keys = Keys(database)
         operations = Operations(keys, KeyringService(Current(), database, keys), self.requests)
         self.ledger = folder / "ledger"
-        self.local = Local([SKILL], operations, self.requests, self.ledger, "desk@example.com")
+        listens = Listens(Current(), Attendance(Bulletin()), resolve)
+        settings = Settings.model_validate({"gateway": {"contact": "desk@example.com"}})
+        self.local = Local([SKILL], operations, self.requests, listens, self.ledger, settings)
 
     async def log(self) -> Log:
         return await open_log(self.ledger, "test", KEY, Commitments(b"k" * 32))

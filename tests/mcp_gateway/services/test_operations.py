@@ -12,6 +12,8 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
 from mcp_gateway.core.snapshot import Current, Snapshot, unanswered
 from mcp_gateway.core.target import Definition, Target
+from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.operations import DAY, OPERATIONS, Operations
 from mcp_gateway.services.review import Review
@@ -165,6 +167,7 @@ async def served(office: Office) -> AsyncIterator[Office]:
         [],
         Services(HttpClient(Network(loopback=True)), FakeLedger(), office.folder),
         lambda *_: unanswered,
+        Attendance(Bulletin()),
     )
     async with listening() as url:
         settings = Settings.model_validate({"servers": {"orders": {**ORDERS, "url": url}}})

@@ -97,7 +97,9 @@ class Changes:
 @asynccontextmanager
 async def followed(review: Review, of: Running) -> AsyncIterator[Changes]:
     changes = Changes(of)
-    task = asyncio.get_running_loop().create_task(Discovery(review, changes).follow(of))
+    task = asyncio.get_running_loop().create_task(
+        Discovery(review, changes, lambda _: None).follow(of)
+    )
     try:
         yield changes
     finally:

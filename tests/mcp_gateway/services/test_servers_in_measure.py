@@ -48,7 +48,7 @@ def followed(review: Review, failure: UpstreamFailed | None) -> tuple[Listing, D
     listing.running = Running(
         "up", Server(connector="mcp_http"), Leased("up", listing), lambda: NONE
     )
-    return listing, Discovery(review, lambda: None)
+    return listing, Discovery(review, lambda: None, lambda _: None)
 
 
 @pytest.mark.parametrize("failure", [None, UpstreamFailed("away", detail="its own words")])

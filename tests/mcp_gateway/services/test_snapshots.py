@@ -15,6 +15,8 @@ from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot
 from mcp_gateway.core.target import Target
+from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.compiled import Compiled
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review
@@ -65,6 +67,7 @@ class World:
             [],
             Services(HttpClient(Network(loopback=True)), FakeLedger(), folder),
             chain,
+            Attendance(Bulletin()),
         )
 
     @property

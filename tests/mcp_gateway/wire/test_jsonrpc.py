@@ -102,3 +102,14 @@ def test_what_is_no_message_is_refused_with_its_code(raw: bytes, code: int) -> N
         jsonrpc.parse(raw)
 
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("own", [b"", b'"servers":{"a":"ok"}'])
+def test_what_begins_with_its_meta_takes_more_without_being_read(own: bytes) -> None:
+    raw = b'{"_meta":{%b},"tools":[{"_meta":{}, "x" : "\\u0000"}]}' % own
+
+    found = jsonrpc.with_first_meta(raw, "receipt", b'{"index":7}')
+
+    assert found.endswith(b',"tools":[{"_meta":{}, "x" : "\\u0000"}]}')
+    assert json.loads(found)["_meta"]["receipt"] == {"index": 7}
+    assert (json.loads(found)["_meta"].get("servers") is None) == (not own)

@@ -1,5 +1,6 @@
 """2026-07-28: what a request says in its headers is what it says in its body."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,3 +136,38 @@ def test_a_version_that_is_not_spoken_is_refused_with_those_that_are() -> None:
 
     assert fault.code == modern.UNSUPPORTED_VERSION
     assert fault.data == {"supported": [modern.REVISION], "requested": "2027-01-01"}
+
+
+@pytest.mark.requirement("cacheable:private-and-short-lived")
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (b'{"ttlMs":86400000,"cacheScope":"public","x":1.50}', (1000, "private")),
+        (b'{"ttlMs":10,"cacheScope":"private"}', (10, "private")),
+        (b'{"ttlMs":0}', (0, "private")),
+        (b'{"ttlMs":-1,"cacheScope":"public"}', (0, "private")),
+        (b'{"ttlMs":1.5e400}', (0, "private")),
+        (b'{"ttlMs":99.9}', (99, "private")),
+        (b'{"ttlMs":"long","cacheScope":7}', (0, "private")),
+        (b'{"ttlMs":true}', (0, "private")),
+        (b'{"ttlMs":null,"resultType":"complete"}', (0, "private")),
+        (b'{"ttlMs":99999999999999999999999999}', (1000, "private")),
+        (b'{"cacheScope":"private","cache\\u0053cope":"public","ttlMs":5,"ttlMs":9000}',
+         (1000, "private")),
+        (b"{}", (0, "private")),
+    ],
+)  # fmt: skip
+def test_what_may_be_kept_is_private_and_short_lived(given: bytes, kept: tuple[int, str]) -> None:
+    clamped = modern.clamped(given, 1000)
+    found = json.loads(clamped, object_pairs_hook=list)
+
+    assert (dict(found)["ttlMs"], dict(found)["cacheScope"]) == kept
+    assert len(dict(found)) == len(found), "no name stands twice"
+    assert b"1.50" not in given or b"1.50" in clamped
+
+
+@pytest.mark.parametrize("kind", [b'"input_required"', b'"task"', b'"new"', b"7"])
+def test_what_is_no_complete_result_is_left_as_it_is(kind: bytes) -> None:
+    raw = b'{ "resultType" : %b, "cacheScope":"public" }' % kind
+
+    assert modern.clamped(raw, 1000) is raw
