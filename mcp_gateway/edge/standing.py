@@ -63,6 +63,7 @@ class Standing:
         self._open: dict[Open, None] = {}
         self._swapped = asyncio.Event()
         self._closed = False
+        self._also: list[Callable[[], None]] = []
         current.watch(self._swapped.set)
 
     def __len__(self) -> int:
@@ -78,6 +79,10 @@ class Standing:
             self._open.pop(open_, None)
 
         return gone
+
+    def also(self, look: Callable[[], None]) -> None:
+        """Has what is kept elsewhere looked at whenever this looks."""
+        self._also.append(look)
 
     def close(self) -> None:
         """The gateway stops: all ends, and what is opened from here on does at once."""
@@ -98,6 +103,8 @@ class Standing:
 
     async def look(self) -> None:
         """Looks at everything once."""
+        for look in self._also:
+            look()
         for number, open_ in enumerate(tuple(self._open)):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)

@@ -10,9 +10,13 @@ from typing import Final, Literal
 
 from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import Parked, given_up
+from mcp_gateway.core.body import EMPTY
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import Common, Entry
 from mcp_gateway.core.errors import QuestionExpired, Refusal
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Current, Snapshot
+from mcp_gateway.core.target import Target
 
 MOST: Final = 1000
 MOST_EACH: Final = 32
@@ -32,8 +36,9 @@ class _Place:
     """What waits, and what its entry will say. The call itself is not held."""
 
     id: str
-    tenant: str
-    subject: str
+    principal: Principal
+    method: str
+    target: Target
     parent: str
     described: Common
     parked: Parked
@@ -41,7 +46,25 @@ class _Place:
 
     @property
     def owner(self) -> _Owner:
-        return self.tenant, self.subject
+        return self.principal.tenant, self.principal.identity
+
+    def stands(self, snapshot: Snapshot) -> bool:
+        """Whether the call that asked would be let through again."""
+        asking = Call(
+            id=self.id,
+            method=self.method,
+            params=EMPTY,
+            principal=self.principal,
+            snapshot=snapshot,
+        )
+        asking.target = self.target
+        who = {f"subject:{self.principal.identity}", f"client:{self.principal.client}"}
+        return (
+            snapshot.keyring.revoked.isdisjoint(who)
+            and self.target.server in snapshot.upstreams
+            and self.target.requires <= self.principal.scopes
+            and snapshot.policy.decide(asking).allowed
+        )
 
 
 class Parking:
@@ -68,8 +91,9 @@ class Parking:
         """From here on it waits. Somebody with many loses their oldest."""
         place = _Place(
             call.id,
-            call.principal.tenant,
-            call.principal.identity,
+            call.principal,
+            call.method,
+            call.target,
             call.resumed.parent or call.parent,
             describe.common(call),
             parked,
@@ -94,6 +118,13 @@ class Parking:
         """Cancels what waits for the answer to this call; nothing where nothing does."""
         if place := self._places.pop(call, None):
             self._leave(place, why)
+
+    def look_again(self, current: Current) -> None:
+        """After a swap: ends what its caller could not begin any more."""
+        for place in list(self._places.values()):
+            snapshot = current.of(place.principal.tenant)
+            if snapshot is None or not place.stands(snapshot):
+                self.end(place.id, "revoked")
 
     async def expire(self) -> None:
         """Ends what nobody answered, for as long as it runs."""
@@ -133,7 +164,7 @@ class Parking:
     async def _left(self, place: _Place, why: Why) -> None:
         await given_up(place.parked, BOUND)
         body = {"reason": why, **({"parent": place.parent} if place.parent else {})}
-        entry = Entry("expired", place.id, place.subject, body, common=place.described)
+        entry = Entry("expired", place.id, place.principal.identity, body, common=place.described)
         try:
             await self._ledger.append(entry)
         except Refusal as refusal:

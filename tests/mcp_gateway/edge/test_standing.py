@@ -144,3 +144,13 @@ async def test_a_gateway_that_stops_ends_all_and_what_is_opened_then() -> None:
     hall.open()
 
     assert hall.ended == ["stopping", "stopping"]
+
+
+async def test_what_is_kept_elsewhere_is_looked_at_too() -> None:
+    hall = Hall()
+    looked = list[int]()
+    hall.standing.also(lambda: looked.append(1))
+
+    await hall.standing.look()
+
+    assert looked == [1]

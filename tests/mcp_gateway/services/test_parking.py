@@ -9,10 +9,11 @@ import pytest
 from mcp_gateway.core.asking import Resumed
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import QuestionExpired
+from mcp_gateway.core.snapshot import Current, Keyring
 from mcp_gateway.services import parking
 from mcp_gateway.services.parking import MOST, MOST_EACH, Parking
-from tests.support.calls import ALICE, resolved
-from tests.support.fakes import FakeLedger, FakeParked
+from tests.support.calls import ALICE, REFUND, resolved, snapshot
+from tests.support.fakes import DENIED, FakeLedger, FakeParked, FakePolicy
 
 
 class World:
@@ -175,3 +176,32 @@ async def test_a_ledger_that_cannot_be_written_keeps_no_upstream_waiting(
 
     assert parked.abandoned == 1
     assert "could not be recorded" in caplog.text
+
+
+@pytest.mark.requirement("standing:authorized-again-on-each-swap")
+@pytest.mark.parametrize(
+    ("changes", "revoked"),
+    [
+        ({}, ""),
+        ({"policy": FakePolicy(DENIED)}, ""),
+        ({"targets": [REFUND]}, ""),
+        ({}, "subject:local|alice"),
+        ({"tenant": "other"}, ""),
+    ],
+    ids=["as before", "denied", "the server is gone", "revoked", "the tenant is gone"],
+)
+async def test_what_its_caller_could_not_begin_any_more_is_cancelled(
+    changes: Any, revoked: str
+) -> None:
+    world = World()
+    parked = world.keep()
+    current = Current()
+    current.swap_keyring(Keyring(revoked=frozenset({revoked} - {""})))
+    current.swap(snapshot(**changes))
+
+    world.parking.look_again(current)
+    await world.ended()
+
+    stays = not changes and not revoked
+    assert (len(world.parking), parked.abandoned) == ((1, 0) if stays else (0, 1))
+    assert [entry.body["reason"] for entry in world.ledger.entries] == ["revoked"] * (not stays)
