@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -162,8 +161,6 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     stack.push_async_callback(parking.aclose)  # while its upstreams can still be told
     opened = (current, ledger, database, snapshots, keyring, http, metrics, parking, listens)
     parts = Parts(settings, home, base, *opened)
-    parts.sessions.parks = parking
-    parts.standing.also(partial(parking.look_again, current))
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts

@@ -65,7 +65,9 @@ class Parts:
     waiting: str = ""
 
     def __post_init__(self) -> None:
+        self.sessions.parks = self.parking
         self.standing = Standing(self.current, lambda: self.authenticator)
+        self.standing.also(lambda: self.parking.look_again(self.current))
 
     @property
     def edges(self) -> Front:

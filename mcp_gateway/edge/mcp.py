@@ -183,7 +183,7 @@ class McpEndpoint:
         """
         try:
             await self._answer(call)
-            if call.facts.get("ended") != LEFT:
+            if call.facts.get("ended", LEFT) != LEFT:
                 trail.let_go()
         except Refusal as refusal:
             log.info("the stream of a session hears nothing: %s", refusal.slug)
