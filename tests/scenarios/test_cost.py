@@ -124,4 +124,4 @@ async def test_a_listing_of_a_thousand_tools_is_asked_of_nobody(tmp_path: Path) 
             rest = await client.list_tools(cursor=listed.next_cursor)
         tools = [*listed.tools, *rest.tools]
         assert len([tool for tool in tools if tool.name.startswith("many__")]) == MANY
-        assert upstream.asked == []
+        assert set(upstream.asked) <= {"subscriptions/listen"}  # which comes when it likes

@@ -245,7 +245,7 @@ async def test_who_may_listen_no_more_is_told_the_end(modern_world: World) -> No
         *_, result = await listen.rest()
 
     assert result["result"]["resultType"] == "complete"
-    assert gateway.outcomes()[-1]["ended"] == "revoked"
+    assert gateway.outcomes(listens=True)[-1]["ended"] == "revoked"
 
 
 @pytest.mark.requirement("standing:authenticated-again-on-each-swap")
@@ -283,8 +283,8 @@ async def test_hanging_up_is_the_ordinary_end_of_a_listen(modern_world: World) -
             await client.call_tool("up__announce", {})
             await listen.frame()
         await until(lambda: not modern_world.listens())
-        await until(lambda: gateway.outcomes()[-1]["method"] == "subscriptions/listen")
-    body = gateway.outcomes()[-1]
+        await until(lambda: gateway.outcomes(listens=True))
+    body = gateway.outcomes(listens=True)[-1]
 
     assert body["target"] == "subscription/gateway/subscriptions/listen"
     assert (body["outcome"], body["notified"], body["ended"]) == ("ok", 1, "left")
@@ -365,7 +365,7 @@ async def test_a_session_is_told_on_its_stream_of_lists_and_of_what_it_subscribe
     await until(lambda: not world.listens())
 
     assert not secret
-    listens = [o for o in world.gateway.outcomes() if o["method"] == "subscriptions/listen"]
+    listens = world.gateway.outcomes(listens=True)
     assert {(o["outcome"], o["ended"]) for o in listens} == {("ok", "left")}
 
 

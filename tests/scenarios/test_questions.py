@@ -94,7 +94,8 @@ async def asked(world: World, subject: str = "alice", **callbacks: Any) -> Async
 def entries(world: World, kind: str) -> list[Any]:
     """Without the listings, for which the SDK's client asks of its own accord."""
     lines = [line for line in world.gateway.entries() if line["kind"] == kind]
-    return [line for line in lines if line["method"] != "tools/list"]
+    beside = ("tools/list", "subscriptions/listen")
+    return [line for line in lines if line["method"] not in beside]
 
 
 def text(result: Any) -> str:

@@ -71,7 +71,8 @@ async def begun(world: World, subject: str = "alice", **callbacks: Any) -> Async
 
 def entries(world: World, kind: str) -> list[Any]:
     lines = [line for line in world.gateway.entries() if line["kind"] == kind]
-    return [line for line in lines if line["method"] != "tools/list"]
+    beside = ("tools/list", "subscriptions/listen")
+    return [line for line in lines if line["method"] not in beside]
 
 
 def text(result: Any) -> str:

@@ -25,6 +25,7 @@ from mcp_gateway.store.keys import LOCAL, Keys
 
 TENANT = "default"
 BOUND = 20.0
+LISTEN = "subscriptions/listen"
 SERVERS = """
 [servers.orders]
 connector = "openapi"
@@ -81,8 +82,10 @@ class GatewayUnderTest:
     def entries(self) -> list[reader.Line]:
         return list(reader.entries(self.parts.home.ledger))
 
-    def outcomes(self) -> list[reader.Line]:
-        return [line for line in self.entries() if line["kind"] == "outcome"]
+    def outcomes(self, *, listens: bool = False) -> list[reader.Line]:
+        """Of calls, or of the listens that are open beside them and end when they like."""
+        ended = [line for line in self.entries() if line["kind"] == "outcome"]
+        return [line for line in ended if (line["method"] == LISTEN) == listens]
 
     async def serving(self, *servers: str) -> None:
         """Waits, within a bound, until these upstreams are served."""

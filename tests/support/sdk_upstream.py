@@ -230,7 +230,8 @@ def _of_one_era(app: App, only: Era, upstream: Upstream) -> App:
     async def application(scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             named = {n.decode(): v.decode("latin-1") for n, v in scope["headers"]}
-            upstream.heads.append(named)
+            if scope["method"] == "POST" and named.get("mcp-method") != "subscriptions/listen":
+                upstream.heads.append(named)  # by the others the gateway hears of changes
             modern = named.get("mcp-protocol-version") == MODERN.decode()
             if (only == "legacy" and modern) or (only == "modern" and not modern):
                 await _turned_away(send, modern=not modern)
