@@ -11,12 +11,13 @@ from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
-from mcp_gateway.edge.answered import relayed
+from mcp_gateway.edge.answered import flowing, relayed
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Scope, Send
 from mcp_gateway.edge.hangup import Watch
 from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.legacy import Legacy
 from mcp_gateway.edge.origins import Origins
+from mcp_gateway.edge.pulse import Pulse
 from mcp_gateway.edge.refusals import Answer, refused
 from mcp_gateway.edge.request import Request, is_modern
 from mcp_gateway.edge.resumable import follow, found
@@ -70,6 +71,7 @@ class McpEndpoint:
         self._traced = traced
         self.parking = kept.parking
         self.watch = Watch()
+        self.pulse = Pulse()
         self.ids = Ids()
         self.legacy = Legacy(self, kept.sessions)
 
@@ -122,7 +124,7 @@ class McpEndpoint:
         task = asyncio.current_task()
         hang_up = self.watch.over(receive, task) if task else None
         try:
-            await follow(session, trail, after, send)
+            await follow(session, trail, after, send, self.pulse)
         except asyncio.CancelledError:
             if not (hang_up and hang_up.happened):
                 raise
@@ -172,6 +174,8 @@ class McpEndpoint:
         id_, is_modern = request.message.id, request.modern
         try:
             result = await self._answer(call)
+            if result.stream is not None:
+                return await flowing(call, id_, result.stream, modern_=is_modern)
             if not is_modern:
                 return await self.legacy.answered(call, request, result)
             return relayed(call, id_, result, modern_=True)
