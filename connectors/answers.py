@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from connectors.reading import Reading
+from connectors.reading import Reading, Unheld
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.connection import Response
@@ -29,7 +29,7 @@ async def answer(
     Raises UpstreamFailed, UpstreamTimedOut after `idle` quiet seconds, ResultTooLarge.
     """
     if response.streaming:
-        return await _streamed(server, response, id_, idle, aside)
+        return await streamed(server, response, id_, idle=idle, aside=aside)
     return whole(server, response, id_)
 
 
@@ -50,16 +50,20 @@ def whole(server: str, response: Response, id_: bytes) -> jsonrpc.Message:
     return message
 
 
-async def _streamed(
-    server: str, response: Response, id_: bytes, idle: float, aside: Aside
+async def streamed(
+    server: str, response: Response, id_: bytes, *, idle: float, aside: Aside, held: int = 0
 ) -> jsonrpc.Message:
-    reading = Reading(server, response)
+    """The same from an event stream. Raises Unheld too, unless `held` is 0, and leaves it then."""
+    reading = Reading(server, response, held=held)
     try:
         while True:
             said = await reading.next(idle)
             if not said.message.method and said.message.id == id_:
                 return said.message
             await aside(said.message, said.raw)
+    except Unheld:
+        reading.taken()
+        raise
     finally:
         reading.leave()
 

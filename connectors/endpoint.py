@@ -3,11 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from connectors import large
 from connectors.failures import told
+from connectors.reading import Unheld
+from mcp_gateway.core.body import Result
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import Refusal, UpstreamFailed
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.connection import Response
 from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 from mcp_gateway.wire.http import HttpClient
@@ -33,27 +38,53 @@ class Endpoint:
         url: str,
         timeout: float,
         lost: Callable[[], None] = nothing,
+        *,
+        folder: Path | None = None,
     ) -> None:
+        """Where there is a `folder`, results may be larger than is held of an answer."""
         self.server = server
         self.url = url
         self.timeout = timeout
         self._http = http
         self._lost = lost
+        self._folder = folder
 
     def at(self, url: str) -> "Endpoint":
         """Another address of the same server."""
-        return Endpoint(self.server, self._http, url, self.timeout, self._lost)
+        return Endpoint(self.server, self._http, url, self.timeout, self._lost, folder=self._folder)
+
+    def held(self, method: str) -> int:
+        """Bytes up to which an answer to this is held; 0 where a larger one is refused."""
+        return self._http.held if self._folder and method in large.STREAMED else 0
+
+    def large(self, id_: bytes, method: str, came: Response | Unheld) -> Result:
+        """What is too large to be held, passed on while it arrives."""
+        response, flowing = (came, None) if isinstance(came, Response) else came.reading.taken()
+        source = large.Source(self.server, response, self.timeout, flowing)
+        spill = (self._folder or Path(), self._http.held)
+        return jsonrpc.body(b"", stream=large.Large(source, id_, method, spill))
 
     async def send(
-        self, method: str, headers: Headers, body: bytes, credential: Credential
+        self,
+        method: str,
+        headers: Headers,
+        body: bytes,
+        credential: Credential,
+        *,
+        spills: bool = False,
     ) -> Response:
-        """The answer, of any status but 401.
+        """The answer, of any status but 401. With `spills` a large one is a stream.
 
         Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused.
         """
         try:
             response = await self._http.request(
-                method, self.url, [*headers, *credential.headers], body, timeout=self.timeout
+                method,
+                self.url,
+                [*headers, *credential.headers],
+                body,
+                timeout=self.timeout,
+                spills=spills,
             )
         except HttpFailed as failure:
             if not isinstance(failure, HttpTimedOut | TooLarge):

@@ -6,6 +6,7 @@ from typing import Protocol
 from connectors import asked_back, dialect, levels, parked, progress
 from connectors.abilities import Abilities
 from connectors.heard import Said
+from connectors.reading import Unheld
 from mcp_gateway.core.asking import Asked, Question
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
@@ -56,17 +57,27 @@ class Line(Protocol):
 
 Settle = Callable[[Call, jsonrpc.Message], Result]
 """What the answer is for a call."""
+PassOn = Callable[[Call, bytes, Unheld], Result]
+"""The same of an answer that is too large to be held; the bytes are the id of the request."""
 
 
 class Exchange:
     """`able`: which questions the caller can be asked. `idle`: seconds between two words."""
 
     def __init__(
-        self, server: str, line: Line, settle: Settle, *, able: Abilities, idle: float
+        self,
+        server: str,
+        line: Line,
+        settle: Settle,
+        *,
+        able: Abilities,
+        idle: float,
+        pass_on: PassOn | None = None,
     ) -> None:
         self.server = server
         self.line = line
         self._settle = settle
+        self._pass_on = pass_on
         self._able = able
         self._idle = idle
         self._asked = 0
@@ -81,6 +92,13 @@ class Exchange:
             if reply:
                 await self.line.reply(reply, call.credential)
             return await self._read(call)
+        except Unheld as unheld:
+            if self._pass_on is None:
+                await self.abandon()
+                raise
+            result = self._pass_on(call, self.line.id, unheld)
+            self.line.leave()
+            return result
         except (UpstreamFailed, QuestionExpired):
             self.line.leave()
             raise

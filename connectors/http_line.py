@@ -57,10 +57,10 @@ class HttpLine:
     def lost(self) -> bool:
         return isinstance(self._reading, Ahead) and self._reading.lost
 
-    def opened(self, response: Response) -> None:
-        """Its stream is there."""
+    def opened(self, response: Response, held: int = 0) -> None:
+        """Its stream is there. `held`: bytes of an event that is not refused, but passed on."""
         server = self._session.endpoint.server
-        self._reading = Reading(server, response, self._reopened)
+        self._reading = Reading(server, response, self._reopened, held=held)
         if self._session.watched and self.asks:
             self._ahead()
 

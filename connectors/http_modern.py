@@ -4,6 +4,7 @@ import itertools
 
 from connectors import answers, asked, attending, eras, levels, requests
 from connectors.endpoint import Endpoint, Headers
+from connectors.reading import Unheld
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
@@ -29,15 +30,21 @@ class HttpModern:
         headers = modern.request_headers(call.method, requests.mirrored(call))
         if call.target.mirrored:
             headers += _mirrors(call)
-        response = await self._endpoint.send("POST", headers, message, call.credential)
+        endpoint, method = self._endpoint, call.method
+        held = endpoint.held(method)
+        response = await endpoint.send("POST", headers, message, call.credential, spills=held > 0)
         if not again:
             _current(response)
-        server = self._endpoint.server
-        if response.streaming:
-            answer = await self._streamed(call, id_, response)
+        if not response.streaming:
+            answer = answers.whole(endpoint.server, response, id_)
+        elif not response.events:
+            return endpoint.large(id_, method, response)
         else:
-            answer = answers.whole(server, response, id_)
-        return asked.result(server, call.method, answer)
+            try:
+                answer = await self._streamed(call, id_, response, held)
+            except Unheld as unheld:
+                return endpoint.large(id_, method, unheld)
+        return asked.result(endpoint.server, method, answer)
 
     async def ask(
         self, method: str, params: bytes, credential: Credential, *, again: bool = False
@@ -66,7 +73,9 @@ class HttpModern:
         headers = modern.request_headers(method, "")
         return await self._endpoint.send("POST", headers, message, credential), id_
 
-    async def _streamed(self, call: Call, id_: bytes, response: Response) -> jsonrpc.Message:
+    async def _streamed(
+        self, call: Call, id_: bytes, response: Response, held: int
+    ) -> jsonrpc.Message:
         async def aside(message: jsonrpc.Message, raw: bytes) -> None:
             if message.id or not message.method:
                 return  # a server of this revision asks in its results alone
@@ -74,7 +83,7 @@ class HttpModern:
                 await call.notify(jsonrpc.body(raw))
 
         server, idle = self._endpoint.server, self._endpoint.timeout
-        return await answers.answer(server, response, id_, idle=idle, aside=aside)
+        return await answers.streamed(server, response, id_, idle=idle, aside=aside, held=held)
 
 
 def _current(response: Response) -> None:

@@ -14,6 +14,7 @@ from connectors.endpoint import Endpoint
 from connectors.exchange import Exchange
 from connectors.heard import Said
 from connectors.http_line import HttpLine
+from connectors.reading import Unheld
 from mcp_gateway.core.asking import ASKING
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
@@ -102,7 +103,8 @@ class HttpSession:
                 await self._levels.lowered(levels.wanted(call))
             params = progress.renumbered(requests.legacy_params(call), id_)
             message = jsonrpc.request(id_, call.method, params)
-            response = await self._sent(message, call.credential, again=again)
+            spills = self.endpoint.held(call.method) > 0
+            response = await self._sent(message, call.credential, again=again, spills=spills)
         except asyncio.CancelledError:
             line.leave()
             await line.cancel()
@@ -110,16 +112,28 @@ class HttpSession:
         except BaseException:
             line.leave()
             raise
-        server, idle = self.endpoint.server, self.endpoint.timeout
-        if response.streaming:
-            line.opened(response)
-            return await Exchange(server, line, self._settle, able=self._able, idle=idle).answered(
-                call
-            )
+        if response.events and response.streaming:
+            line.opened(response, self.endpoint.held(call.method))
+            return await self._exchange(line).answered(call)
         line.leave()
         if line.early:
             await line.unasked()
-        return self._settle(call, answers.whole(server, response, id_))
+        if response.streaming:
+            return self.endpoint.large(id_, call.method, response)
+        return self._settle(call, answers.whole(self.endpoint.server, response, id_))
+
+    def _exchange(self, line: HttpLine) -> Exchange:
+        return Exchange(
+            self.endpoint.server,
+            line,
+            self._settle,
+            able=self._able,
+            idle=self.endpoint.timeout,
+            pass_on=self._passed_on,
+        )
+
+    def _passed_on(self, call: Call, id_: bytes, unheld: Unheld) -> Result:
+        return self.endpoint.large(id_, call.method, unheld)
 
     async def ask(
         self, method: str, params: bytes, credential: Credential, *, again: bool = False
@@ -131,8 +145,12 @@ class HttpSession:
         server, idle = self.endpoint.server, self.endpoint.timeout
         return await answers.answer(server, response, id_, idle=idle, aside=answers.nothing)
 
-    async def _sent(self, message: bytes, credential: Credential, *, again: bool) -> Response:
-        response = await self.endpoint.send("POST", self.headers, message, credential)
+    async def _sent(
+        self, message: bytes, credential: Credential, *, again: bool, spills: bool = False
+    ) -> Response:
+        response = await self.endpoint.send(
+            "POST", self.headers, message, credential, spills=spills
+        )
         if not again and eras.outdated("legacy", self._session, response):
             raise eras.Outdated(response)
         return response

@@ -72,7 +72,9 @@ class McpHttp:
             else None
         )
         http = services.http
-        self._endpoint = Endpoint(name, http, config.url, config.timeout, self._lost)
+        self._endpoint = Endpoint(
+            name, http, config.url, config.timeout, self._lost, folder=services.data
+        )
         self._era = ""
         self._modern: HttpModern | None = None
         self._sessions = Sessions(name, self._begin, most=config.sessions)

@@ -21,15 +21,28 @@ Reopen = Callable[[str], Awaitable[Response]]
 """Asks for what follows the event with this id (`Last-Event-ID`)."""
 
 
-class Reading:
-    """One answer's stream. Without `reopen` its end is its end."""
+class Unheld(ResultTooLarge):
+    """An event that is larger than may be held. Whoever can pass it on does not refuse it."""
 
-    def __init__(self, server: str, response: Response, reopen: Reopen | None = None) -> None:
+    reading: "Reading"
+
+
+class Reading:
+    """One answer's stream. Without `reopen` its end is its end.
+
+    With `held` an event of more bytes raises Unheld, and can be `taken`.
+    """
+
+    def __init__(
+        self, server: str, response: Response, reopen: Reopen | None = None, *, held: int = 0
+    ) -> None:
         self._server = server
         self._response = response
         self._reopen = reopen
-        self._decoder = sse.Decoder()
+        self._held = held
+        self._decoder = self._decoding()
         self._ready: deque[sse.Event] = deque()
+        self._taken = False
 
     async def next(self, idle: float) -> Said:
         """The message of the next event. Raises as `event`."""
@@ -48,6 +61,10 @@ class Reading:
         """
         until = asyncio.get_running_loop().time() + idle
         while not self._ready:
+            if self._decoder.flowing:
+                unheld = Unheld(f"{self._server}: an event that is too large to be held")
+                unheld.reading = self
+                raise unheld
             chunk = await self._chunk(idle)
             if chunk:
                 self._feed(chunk)
@@ -56,8 +73,17 @@ class Reading:
         return self._ready.popleft()
 
     def leave(self) -> None:
-        """Ends the stream. May be called again."""
-        self._response.close()
+        """Ends the stream, unless it was taken. May be called again."""
+        if not self._taken:
+            self._response.close()
+
+    def taken(self) -> tuple[Response, sse.Flowing | None]:
+        """The stream, in the midst of its event: whoever takes it closes it."""
+        self._taken = True
+        return self._response, self._decoder.flowing
+
+    def _decoding(self, last: str = "") -> sse.Decoder:
+        return sse.Decoder(self._held or sse.MOST, last_id=last, flows=self._held > 0)
 
     async def _chunk(self, idle: float) -> bytes:
         """The next bytes, empty at an end after which the stream may be taken up again."""
@@ -91,5 +117,5 @@ class Reading:
             said = f"{self._server} ended its stream without an answer, and does not go on with it"
             raise UpstreamFailed(said)
         self._response = response
-        self._decoder = sse.Decoder(last_id=last)
+        self._decoder = self._decoding(last)
         self._decoder.retry = retry

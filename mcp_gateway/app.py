@@ -29,6 +29,7 @@ from mcp_gateway.edge.bearer import BearerAuthenticator
 from mcp_gateway.edge.listening import Listening
 from mcp_gateway.edge.mcp import Kept, McpEndpoint, Terms
 from mcp_gateway.edge.origins import Origins
+from mcp_gateway.edge.pulse import Pulse
 from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.commitment import Commitments
@@ -54,7 +55,7 @@ from mcp_gateway.stages.approve import Approve
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.exchange import Exchange
 from mcp_gateway.stages.forward import Forward
-from mcp_gateway.stages.guard import Guard
+from mcp_gateway.stages.guard import MOST_HELD, Guard
 from mcp_gateway.stages.limit import Limit
 from mcp_gateway.stages.record import Record
 from mcp_gateway.stages.resolve import Resolve, resolve
@@ -81,6 +82,8 @@ class Ports:
     limiter: ports.Limiter
     profiles: Mapping[str, Profile]
     broker: ports.Broker
+    most: int = MOST_HELD
+    """Bytes of the largest result that is held until it has been looked at."""
 
 
 def chain(through: Ports) -> Next:
@@ -91,7 +94,7 @@ def chain(through: Ports) -> Next:
             Resolve(through.handles),
             Authorize(),
             Limit(through.limiter),
-            Guard(through.profiles),
+            Guard(through.profiles, through.most),
             Approve(),
             Exchange(through.broker),
             Forward(through.ledger, through.parking),
@@ -110,7 +113,8 @@ class _Chains:
 
     def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Next:
         kept = (self.ledger, self.parking, self.handles, self.observers)
-        return chain(Ports(*kept, limiter, compiled.guards, Broker(_secrets(settings))))
+        broker, most = Broker(_secrets(settings)), settings.streams.result_limit
+        return chain(Ports(*kept, limiter, compiled.guards, broker, most))
 
 
 def answer(call: Call) -> Awaitable[Result]:
@@ -198,6 +202,7 @@ def install(parts: Parts, prepared: Prepared) -> None:
     parts.listens.most = settings.streams.listens
     parts.listens.each = settings.streams.listens_each
     parts.sessions.settings = settings.sessions
+    parts.http.held = settings.streams.result_buffer
     parts.front = _front(parts, settings, tokens)
     parts.snapshots.commit(prepared)
 
@@ -268,6 +273,7 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
         Kept(parts.sessions, parts.parking, Listening(parts.listens, parts.standing)),
         Terms(gateway.contact, settings.identity.ttl_ms, traced=traced),
     )
+    endpoint.pulse = Pulse(settings.streams.keep_alive)
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
     known = WellKnown(
         settings.public,

@@ -253,6 +253,12 @@ class StreamsSection(Section):
     listens: int = Field(default=10_000, gt=0)
     listens_each: int = Field(default=32, gt=0)
 
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        if self.result_limit < self.result_buffer:
+            raise ValueError("result_limit is at least result_buffer: that much is always held")
+        return self
+
 
 class LedgerSection(Section):
     durability: Literal["flushed", "written"] = "flushed"

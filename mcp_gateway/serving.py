@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import resource
 import signal
 import socket
 import ssl
@@ -17,6 +18,8 @@ from mcp_gateway.config import ConfigError
 from mcp_gateway.parts import Parts
 
 log = logging.getLogger(__name__)
+FILES: Final = 65_536
+"""Open files that the gateway wants: a caller is one, and so is what it has open upstream."""
 ENDING: Final = 6.0
 """Seconds that cancelled calls get to be recorded as such."""
 
@@ -37,6 +40,7 @@ class Server(uvicorn.Server):
         self._listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        more_files()
         await super().startup(sockets)
         await self._listening()
 
@@ -93,3 +97,15 @@ class Server(uvicorn.Server):
         for task in self.server_state.tasks:
             if not task.cancelling():
                 task.cancel()
+
+
+def more_files(wanted: int = FILES) -> None:
+    """Raises the number of files that may be open, as far as the system allows it.
+
+    The usual 1,024 are for programs that cannot count further; they would be used up by fewer
+    callers than the gateway has room for.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -24,6 +24,10 @@ class Profile:
     timeout: float = 1.0
     on_error: Literal["deny", "allow"] = "deny"
 
+    def denies(self, channel: ports.Channel) -> bool:
+        """Whether anything that it may find there stops a call; else it only observes."""
+        return any(at == channel and a == "deny" for (at, _), a in self.actions.items())
+
     def denied(self, channel: ports.Channel, verdict: ports.Verdict) -> list[ports.Finding]:
         """The findings for which the call does not go on."""
         return [f for f in verdict.findings if self.actions.get((channel, f.label)) == "deny"]

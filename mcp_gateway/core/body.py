@@ -1,7 +1,7 @@
 """Body: one JSON value as it crossed the wire, bytes first and decoded on demand."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from mcp_gateway.core.asking import Asked
@@ -10,18 +10,26 @@ Decode = Callable[[bytes], Any]
 
 
 class Streaming(Protocol):
-    """A result that is not held: its bytes as they arrive, once."""
+    """A result that is not held: its bytes as they arrive, once.
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    Whoever takes one reads it to its end, closes its `chunks`, or closes it.
+    """
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result says `isError`; known when it has been read."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         """The whole result in pieces. Raises UpstreamFailed, UpstreamTimedOut on the way."""
         ...
 
     async def whole(self, most: int) -> bytes:
-        """All of it. Raises ResultTooLarge beyond `most` bytes."""
+        """All of it, which `chunks` then gives again. Raises ResultTooLarge beyond `most` bytes."""
         ...
 
     async def aclose(self) -> None:
-        """Leaves the rest with the upstream."""
+        """Leaves the rest with the upstream. May be called again."""
 
 
 class Body:

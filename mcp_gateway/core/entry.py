@@ -23,7 +23,8 @@ class Entry:
     `kind` is "intent", "outcome", "abandoned" or the name of an event ("spawn", "key.reset").
     `body` and `common` enter in clear, have no name in common, and hold strings, integers,
     booleans, lists and maps only.
-    `content` (path to bytes) never enters: only its commitments do, keyed for `subject`.
+    `content` (path to bytes) never enters: only its commitments do, keyed for `subject`. What was
+    committed to while it passed is in `committed` instead, by path.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Entry:
     body: Mapping[str, Any] = field(default_factory=dict)
     content: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     common: Common = NOTHING
+    committed: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,17 @@ class Broker(Protocol):
         ...
 
 
+class Committing(Protocol):
+    """A commitment to content that is never held."""
+
+    def update(self, data: bytes, /) -> None:
+        """The next piece."""
+
+    def hexdigest(self) -> str:
+        """The commitment to all pieces so far, for `Entry.committed`."""
+        ...
+
+
 class Ledger(Protocol):
     """The record."""
 
@@ -160,6 +171,10 @@ class Ledger(Protocol):
 
         Raises Overloaded, at once or when awaited, if it cannot be made so.
         """
+        ...
+
+    def committing(self, subject: str, call: str, kind: str, path: str) -> Committing:
+        """Begins the commitment that an entry of this call and kind has at this path."""
         ...
 
 

@@ -1,8 +1,9 @@
 """The answer of a call on its caller's wire: results, upstream errors, and the protocol's own."""
 
-from mcp_gateway.core.body import Result
+from mcp_gateway.core.body import Result, Streaming
 from mcp_gateway.core.call import Call
 from mcp_gateway.edge.asgi import JSON
+from mcp_gateway.edge.flow import Flow
 from mcp_gateway.edge.refusals import Answer, with_receipt
 from mcp_gateway.wire import jsonrpc, legacy, modern
 
@@ -13,6 +14,13 @@ def error(
     """An error of JSON-RPC, before there is a call or instead of its answer."""
     status = 200 if legacy_ else modern.HTTP_STATUS.get(code, 200)
     return Answer(status, (JSON,), jsonrpc.error(id_, code, message, data))
+
+
+async def flowing(call: Call, id_: bytes, stream: Streaming, *, modern_: bool) -> Answer:
+    """A result that is not held, from its first piece on. Raises Refusal where there is none."""
+    flow = Flow(call, id_, stream, modern=modern_)
+    await flow.begin()
+    return Answer(200, (JSON,), b"", flow)
 
 
 def relayed(call: Call, id_: bytes, result: Result, ttl_ms: int | None) -> Answer:

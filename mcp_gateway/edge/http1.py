@@ -20,7 +20,7 @@ import httptools
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from mcp_gateway.edge import http_head
+from mcp_gateway.edge import http_head, room
 from mcp_gateway.edge.asgi import Pairs
 from mcp_gateway.edge.http_exchange import Exchange
 from mcp_gateway.edge.http_head import Lines
@@ -90,6 +90,9 @@ class Http1(asyncio.Protocol):
         made.set_write_buffer_limits(high=HIGH_WATER)
         connections = cast("set[Any]", self._state.connections)
         connections.add(self)
+        if not room.made(connections, self):
+            self._abort()
+            return
         self._patience.watch(self._loop, lambda: connections)
         self._since = self._patience.now
         info = made.get_extra_info
@@ -125,6 +128,9 @@ class Http1(asyncio.Protocol):
             self.writable = None
 
     # what uvicorn and the clock call
+
+    def idle_since(self) -> float | None:
+        return None if self._current or self._deaf else self._since
 
     def shutdown(self) -> None:
         """Ends the connection, with the answer in progress if there is one."""

@@ -15,7 +15,7 @@ from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current, Snapshot
 from mcp_gateway.edge import asgi
-from mcp_gateway.edge.answered import relayed
+from mcp_gateway.edge.answered import flowing, relayed
 from mcp_gateway.edge.asgi import JSON, Headers, HttpError, Receive, Scope, Send
 from mcp_gateway.edge.channel import ENDING, Channel
 from mcp_gateway.edge.events import Trail
@@ -24,6 +24,7 @@ from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.legacy import Legacy
 from mcp_gateway.edge.listening import LEFT, METHOD, Listening
 from mcp_gateway.edge.origins import Origins
+from mcp_gateway.edge.pulse import Pulse
 from mcp_gateway.edge.refusals import Answer, refused
 from mcp_gateway.edge.request import Request, is_modern
 from mcp_gateway.edge.resumable import follow, found
@@ -90,6 +91,7 @@ class McpEndpoint:
         self.listening = kept.listening
         self.ttl_ms = terms.ttl_ms
         self.watch = Watch()
+        self.pulse = Pulse()
         self.ids = Ids()
         self.legacy = Legacy(self, kept.sessions)
 
@@ -144,7 +146,7 @@ class McpEndpoint:
         shown = presented(headers, f"/servers/{endpoint}/mcp" if endpoint else "/mcp")
         try:
             async with self._heard(session, trail, shown):
-                await follow(session, trail, after, send)
+                await follow(session, trail, after, send, self.pulse)
         except asyncio.CancelledError:
             if not (hang_up and hang_up.happened):
                 raise
@@ -247,6 +249,8 @@ class McpEndpoint:
         id_, is_modern = request.message.id, request.modern
         try:
             result = await self._answer(call)
+            if result.stream is not None:
+                return await flowing(call, id_, result.stream, modern_=is_modern)
             if not is_modern:
                 return await self.legacy.answered(call, request, result)
             return relayed(call, id_, result, self.ttl_ms)

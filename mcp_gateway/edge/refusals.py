@@ -1,9 +1,9 @@
 """Refusals as bytes: words that a model or a person can act on, and the status for the rest."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import UNWRITTEN
@@ -38,11 +38,27 @@ _PLAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes on the wire: a status, headers, and one JSON-RPC message."""
+    """What goes on the wire: a status, headers, and one JSON-RPC message.
+
+    That is empty where the message is a `flow`, and comes in pieces.
+    """
 
     status: int
     headers: tuple[Pair, ...]
     message: bytes
+    flow: "Flow | None" = None
+
+
+class Flow(Protocol):
+    """A message that is not held."""
+
+    def pieces(self) -> AsyncGenerator[bytes, None]: ...
+
+    def lost(self) -> bytes:
+        """The message that answers whoever comes for it too late."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 def refused(call: Call, id_: bytes, refusal: Refusal, contact: str, *, modern: bool) -> Answer:

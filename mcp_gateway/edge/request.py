@@ -13,6 +13,7 @@ from mcp_gateway.edge.hangup import HangUp, Watch, Watched
 from mcp_gateway.edge.legacy import Legacy
 from mcp_gateway.edge.links import Link
 from mcp_gateway.edge.listening import Listening
+from mcp_gateway.edge.pulse import Pulse
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.edge.resumable import Opening, Resumable
 from mcp_gateway.edge.sessions import Session, Sessions
@@ -42,6 +43,7 @@ class Edge(Protocol):
     ttl_ms: int
     legacy: Legacy
     sessions: Sessions
+    pulse: Pulse
 
     def session(self, headers: Headers, principal: Principal, endpoint: str) -> Session | None: ...
 
@@ -100,19 +102,22 @@ class Request:
             await asgi.respond(send, 202, b"", ())
             return
         self.stream = self._stream(send)
-        if fault := self._fault():
-            await self.stream.finish(fault)
-            return
-        if not self.modern:
-            self._edge.legacy.prepare(self)
-        call = self._edge.call(self)
-        if self.message.method in protocol.ANSWERED:
-            await self.stream.finish(self._protocol(call))
-            return
-        if self.message.method == listening.METHOD:
-            await self._listen(call, receive)
-        else:
-            await self._run(call, receive)
+        try:
+            if fault := self._fault():
+                await self.stream.finish(fault)
+                return
+            if not self.modern:
+                self._edge.legacy.prepare(self)
+            call = self._edge.call(self)
+            if self.message.method in protocol.ANSWERED:
+                await self.stream.finish(self._protocol(call))
+                return
+            if self.message.method == listening.METHOD:
+                await self._listen(call, receive)
+            else:
+                await self._run(call, receive)
+        finally:
+            self.stream.close()
 
     async def _listen(self, call: Call, receive: Receive) -> None:
         """Its answer is a stream, whatever the caller accepts: there is no other."""
@@ -126,8 +131,8 @@ class Request:
         listens = self.message.method == listening.METHOD
         events = listens or b"text/event-stream" in self.headers.get(b"accept", b"")
         if self.session is None:
-            return Stream(send, events=events)
-        return Resumable(send, self.session, events=events)
+            return Stream(send, events=events, pulse=self._edge.pulse)
+        return Resumable(send, self.session, events=events, pulse=self._edge.pulse)
 
     async def say(self, message: bytes) -> None:
         await self.stream.notify(Body(message))
@@ -156,7 +161,9 @@ class Request:
         if session and task:
             session.running[self.message.id] = task
         try:
-            await stream.finish(await self._edge.answered(call, self))
+            answer = await self._edge.answered(call, self)
+            watched = self._followed(watched, answer, receive)
+            await stream.finish(answer)
         except asyncio.CancelledError:
             self._edge.parking.end(call.id, "cancelled")  # nobody heard what was asked
             if self._cancelled():
@@ -183,6 +190,17 @@ class Request:
         opening = Opening(watch, stream, call, settings.release_after)
         watch.add(opening)
         return opening
+
+    def _followed(
+        self, watched: Watched | None, answer: Answer, receive: Receive
+    ) -> Watched | None:
+        """A caller of any era who hangs up leaves what comes in pieces: it is kept for nobody."""
+        if answer.flow is None or self.modern:
+            return watched
+        if watched:
+            watched.close()
+        task = asyncio.current_task()
+        return self._edge.watch.over(receive, task) if task else None
 
     def _cancelled(self) -> bool:
         """Whether the caller took the request back; HTTP still owes it an answer."""

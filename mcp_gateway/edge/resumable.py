@@ -8,7 +8,8 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.edge.asgi import Headers, HttpError, Send
 from mcp_gateway.edge.events import Event, Trail, nothing
 from mcp_gateway.edge.hangup import Watch, Watched
-from mcp_gateway.edge.refusals import Answer
+from mcp_gateway.edge.pulse import Pulse
+from mcp_gateway.edge.refusals import Answer, Flow
 from mcp_gateway.edge.sessions import Session
 from mcp_gateway.edge.stream import HEADERS, Stream
 from mcp_gateway.wire import legacy, sse
@@ -22,10 +23,11 @@ _LOG: Final = b'"notifications/message"'
 class Resumable(Stream):
     """A stream whose events have ids. One writes at a time, so that they leave in order."""
 
-    def __init__(self, send: Send, session: Session, *, events: bool) -> None:
-        super().__init__(send, events=events)
+    def __init__(
+        self, send: Send, session: Session, *, events: bool, pulse: Pulse | None = None
+    ) -> None:
+        super().__init__(send, events=events, pulse=pulse)
         self._session = session
-        self._turn: asyncio.Lock | None = None
         self._trail: Trail | None = None
         self._attached = True
         self._holding = True
@@ -63,15 +65,39 @@ class Resumable(Stream):
 
     async def finish(self, answer: Answer) -> None:
         """Sends the answer, once, or keeps it for who comes back for it."""
-        if self.always and answer.status == OK:
+        if self.always and answer.status == OK and answer.flow is None:
             await self.open()
         if self._trail is None:  # most answers: nobody else is writing
             await super().finish(answer)
             return
         async with self._writing():
-            if not self._finished:
+            if self._finished:
+                await super().finish(answer)
+            elif answer.flow:
+                self._finished = True
+                await self._passed(self._trail, answer, answer.flow)
+            else:
                 self._finished = True
                 await self._add(self._trail, answer.message, last=True)
+
+    async def _passed(self, trail: Trail, answer: Answer, flow: Flow) -> None:
+        """A result that is too large to be kept is for who is still there, and for nobody later."""
+        self._session.events.add(trail, flow.lost(), last=True)
+        trail.left = nothing
+        if not self._attached:
+            await flow.aclose()
+            return
+        self._holding = False
+        await self._flowing(answer, flow)
+
+    async def _say(self, data: bytes) -> None:
+        """A sign of life is no event: nobody comes back for it."""
+        async with self._writing():
+            if self._finished:
+                return
+            await self._begun()
+            if self._attached:
+                await self._part(data, more=True)
 
     async def release(self) -> None:
         """Ends the connection, not the stream: the client comes back for the rest."""
@@ -154,11 +180,31 @@ def found(session: Session, headers: Headers) -> tuple[Trail, int]:
     return session.channel, session.channel.number
 
 
-async def follow(session: Session, trail: Trail, after: int, send: Send) -> None:
+class _Follower:
+    """Who follows a stream, and is to hear a sign of life when it has been quiet."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self._spoke = True
+        self.due = False
+
+    def beat(self) -> None:
+        spoke, self._spoke = self._spoke, False
+        self.due = not spoke
+        if self.due:
+            self._trail.news.set()
+
+    async def say(self, send: Send, data: bytes) -> None:
+        self._spoke, self.due = True, False
+        await _part(send, data)
+
+
+async def follow(session: Session, trail: Trail, after: int, send: Send, pulse: Pulse) -> None:
     """Takes a stream up on another connection, from the event after `after` on, to its end."""
     trail.left()
-    me = trail.follower = object()
+    me = trail.follower = _Follower(trail)
     trail.news.set()  # whoever followed it before is let go
+    pulse.add(me)
     try:
         await _begin(session, f"{trail.id}-{after}", send)
         while trail.follower is me:
@@ -166,13 +212,16 @@ async def follow(session: Session, trail: Trail, after: int, send: Send) -> None
             if missed := session.events.after(trail, after):
                 after = missed[-1].number
                 for event in missed:
-                    await _part(send, encoded(event))
+                    await me.say(send, encoded(event))
             elif trail.ended:
                 break
+            elif me.due:
+                await me.say(send, sse.KEEP_ALIVE)
             else:
                 await trail.news.wait()
         await _part(send, b"", more=False)
     finally:
+        pulse.remove(me)
         if trail.follower is me:
             trail.follower = None
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry, Receipt
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.ledger import files, merkle
@@ -111,6 +112,9 @@ class Log:
         if not self._gathering and (self._written or not self._flushing):
             self._write_next()
         return future
+
+    def committing(self, subject: str, call: str, kind: str, path: str) -> ports.Committing:
+        return self._commitments.begun(subject, call, kind, path)
 
     def _write_next(self) -> None:
         """Writes when whatever else can run now has run: its entries share the write."""

@@ -70,6 +70,10 @@ class Commitments:
             made[path] = commit(key, path, rest)
         return made
 
+    def begun(self, subject: str, call: str, kind: str, path: str) -> hmac.HMAC:
+        """The commitment to a content that comes in pieces: `update` takes them."""
+        return hmac.new(self.key(subject, call, kind), b"%b\0" % path.encode(), "sha256")
+
     def _subject(self, subject: str) -> bytes:
         made = keyed(self._secret, b"subject\0" + subject.encode())
         if len(self._subjects) < MOST_SUBJECTS:

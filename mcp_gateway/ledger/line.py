@@ -37,6 +37,8 @@ def line(entry: Entry, log: str, index: int, micros: int, commitments: Commitmen
     own |= entry.body
     if entry.content:
         own["commit"] = commitments.of(entry.subject, entry.call, entry.kind, entry.content)
+    if entry.committed:
+        own["commit"] = {**own.get("commit", {}), **entry.committed}
     whole = _joined(own, common)
     return whole if len(whole) <= LARGEST else _shortened(entry, own)
 
@@ -60,7 +62,8 @@ def _shortened(entry: Entry, own: dict[str, Any]) -> bytes:
     clear = {**entry.common.fields, **entry.body}
     cut = {**own, **{key: _cut(value) for key, value in clear.items()}, "cut": True}
     if "commit" in own:
-        cut["commit"] = {path: own["commit"][path] for path in entry.content}
+        whole = {*entry.content, *(entry.committed or ())}
+        cut["commit"] = {path: made for path, made in own["commit"].items() if path in whole}
     made = jsonrpc.encode(cut)
     if len(made) > LARGEST:
         raise ValueError(f"an entry of {len(made)} bytes does not fit {LARGEST}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mcp_gateway.core import ports
 from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked
-from mcp_gateway.core.body import Result
+from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.change import Change, Interest
 from mcp_gateway.core.credential import Credential, CredentialRefused
@@ -17,6 +17,7 @@ from mcp_gateway.core.errors import (
     UpstreamFailed,
     UpstreamTimedOut,
 )
+from mcp_gateway.core.passing import Passing
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services.admission import Admission
 from mcp_gateway.services.retries import resent
@@ -98,6 +99,14 @@ class Leased:
             place.answered()
         if result.failed:
             self.refused(call, result)
+        over = result.asked is None and result.stream is None
+        return result if over else await self._standing(result)
+
+    async def _standing(self, result: Result) -> Result:
+        """What still arrives, or waits for an answer, keeps its place until it ends."""
+        if result.stream is not None:
+            self.admission.inside += 1
+            return Body(b"", stream=Passing(result.stream, ended=self._left))
         return result if result.asked is None else await self._asking(result, result.asked)
 
     async def _again(self, call: Call, failure: UpstreamFailed, *, trial: bool) -> Result:

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import TASKS, Parked, given_up
-from mcp_gateway.core.body import EMPTY, Body, Result
+from mcp_gateway.core.body import EMPTY, Body, Result, Streaming
 from mcp_gateway.core.call import Call, Next, silent
 from mcp_gateway.core.decision import RECORD
 from mcp_gateway.core.entry import UNWRITTEN, Entry
 from mcp_gateway.core.errors import Forbidden, Refusal
+from mcp_gateway.core.passing import Passed, Passing
 
 CANCELLED_BOUND: Final = 5.0
 """Seconds that a cancelled call may take to be recorded."""
@@ -46,17 +49,12 @@ class Record:
         call.notify = _gated(call)
         try:
             result = await call_next(call)
+            if result.stream is not None:
+                return await self._passing(call, started, result.stream)
             _released(call)
             outcome = _word(call, result)
-        except Refusal as refusal:
-            await self._failed(call, refusal.recorded, started)
-            raise
-        except asyncio.CancelledError:
-            await self._cancelled(call, started)
-            raise
-        except Exception:
-            log.exception("call %s failed inside the gateway", call.id)
-            await self._failed(call, "failed", started)
+        except BaseException as error:
+            await self._broken(call, started, error)
             raise
         if call.parked is None:
             await self._ended(call, outcome, started, result)
@@ -64,11 +62,61 @@ class Record:
             await self._waits(call, call.parked, outcome, started, result)
         return result
 
-    async def _ended(self, call: Call, outcome: str, started: float, result: Body) -> None:
+    async def _passing(self, call: Call, started: float, stream: Streaming) -> Result:
+        """The result, which is recorded as it passes."""
+        try:
+            _released(call)
+        except Forbidden:
+            await stream.aclose()
+            raise
+        return Body(b"", stream=Passing(stream, partial(self._passed, call, started)))
+
+    async def _passed(
+        self, call: Call, started: float, stream: Streaming
+    ) -> AsyncGenerator[bytes, None]:
+        """Its pieces. The last one, without which it is nothing, waits for the outcome."""
+        content = (call.principal.identity, call.id, "outcome", "result")
+        passed, last = Passed(self._ledger.committing(*content)), b""
+        try:
+            async with aclosing(stream.chunks()) as pieces:
+                async for piece in pieces:
+                    if last:
+                        passed.take(last)
+                        yield last
+                    last = piece
+        except BaseException as error:
+            await self._broken(call, started, error, passed)
+            raise
+        passed.take(last)
+        passed.whole = True
+        outcome = "error" if stream.failed else "ok"
+        await self._ended(call, outcome, started, EMPTY, passed)
+        yield last
+
+    async def _broken(
+        self, call: Call, started: float, error: BaseException, passed: Passed | None = None
+    ) -> None:
+        """Records a call that ends without its answer, or without all of it."""
+        if isinstance(error, Refusal):
+            await self._failed(call, error.recorded, started, passed)
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            await self._cancelled(call, started, passed)
+        elif isinstance(error, Exception):
+            log.error("call %s failed inside the gateway", call.id, exc_info=error)
+            await self._failed(call, "failed", started, passed)
+
+    async def _ended(
+        self,
+        call: Call,
+        outcome: str,
+        started: float,
+        result: Body,
+        passed: Passed | None = None,
+    ) -> None:
         # What wraps it holds the call, which holds what wraps it: a circle for the collector.
         call.notify = silent
         seconds = self._clock() - started
-        entry = _outcome(call, outcome, seconds, result)
+        entry = _outcome(call, outcome, seconds, result, passed)
         if call.children:  # before it, in the same flush
             entries = [*map(_question, call.children), entry]
             call.receipt = (await asyncio.gather(*map(self._ledger.append, entries)))[-1]
@@ -77,17 +125,19 @@ class Record:
         for observer in self._observers:
             observer.ended(call, outcome, seconds)
 
-    async def _failed(self, call: Call, outcome: str, started: float) -> None:
+    async def _failed(
+        self, call: Call, outcome: str, started: float, passed: Passed | None
+    ) -> None:
         """Of a call without an answer nothing goes on waiting."""
         try:
-            await self._ended(call, outcome, started, EMPTY)
+            await self._ended(call, outcome, started, EMPTY, passed)
         finally:
             if call.parked is not None:
                 await given_up(call.parked, ABANDONED_BOUND)
 
-    async def _cancelled(self, call: Call, started: float) -> None:
+    async def _cancelled(self, call: Call, started: float, passed: Passed | None) -> None:
         """The caller is gone; its record is not. Shielded, since the task is being cancelled."""
-        writing = asyncio.ensure_future(self._failed(call, "cancelled", started))
+        writing = asyncio.ensure_future(self._failed(call, "cancelled", started, passed))
         writing.add_done_callback(_looked_at)
         await asyncio.wait({writing}, timeout=CANCELLED_BOUND)
 
@@ -145,7 +195,9 @@ def _question(child: Call) -> Entry:
     return Entry("asked", child.id, identity, body, content, describe.common(child))
 
 
-def _outcome(call: Call, outcome: str, seconds: float, result: Body) -> Entry:
+def _outcome(
+    call: Call, outcome: str, seconds: float, result: Body, passed: Passed | None
+) -> Entry:
     body = describe.own(call)
     body["outcome"] = outcome
     body["micros"] = int(seconds * 1e6)
@@ -159,4 +211,7 @@ def _outcome(call: Call, outcome: str, seconds: float, result: Body) -> Entry:
     else:
         described = call.described
         body["intent"] = call.intent.index
-    return Entry("outcome", call.id, call.principal.identity, body, content, described)
+    committed = None
+    if passed is not None:
+        body["bytes_out"], body["streamed"], committed = passed.size, True, passed.committed
+    return Entry("outcome", call.id, call.principal.identity, body, content, described, committed)

@@ -11,6 +11,9 @@ HEAD_LIMIT: Final = 64 * 1024
 HEADERS_LIMIT: Final = 256
 EVENT_STREAM: Final = "text/event-stream"
 BODILESS: Final = frozenset({204, 304})
+PIECE: Final = 256 * 1024
+"""Bytes of a stream that are taken away at once, however many wait."""
+_OK: Final = 200
 
 
 class Answer:
@@ -19,7 +22,8 @@ class Answer:
     `started` once the head is whole, `complete` once all is, `reusable` when the connection may
     then carry another request, `trailing` when bytes came behind the end. A whole answer has at
     most `most` bytes; one that is `streamed` (asked for, or an event stream) has no bound, and
-    is to be taken away as it comes.
+    is to be taken away as it comes. One that `spills` becomes such a stream when it turns out
+    to be larger, at its head where that says so.
     `bodiless`: the answer to HEAD or CONNECT.
     """
 
@@ -31,6 +35,7 @@ class Answer:
         "_most",
         "_parser",
         "_size",
+        "_spills",
         "complete",
         "failure",
         "headers",
@@ -42,7 +47,14 @@ class Answer:
         "waiting",
     )
 
-    def __init__(self, most: int, *, bodiless: bool = False, streamed: bool = False) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        bodiless: bool = False,
+        streamed: bool = False,
+        spills: bool = False,
+    ) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.started = False
@@ -54,6 +66,7 @@ class Answer:
         self.failure: HttpFailed | None = None
         self._most = most
         self._bodiless = bodiless
+        self._spills = spills
         self._body: bytes | bytearray = b""
         self._size = 0
         self._fed = 0
@@ -84,9 +97,20 @@ class Answer:
         self.complete = True
 
     def take(self) -> bytes:
-        """What has arrived of the body since the last time."""
+        """What has arrived of the body since the last time; of a stream a piece of that."""
+        if self.streamed and self.waiting > PIECE:
+            return self._piece()
         body, self._body, self.waiting = bytes(self._body), b"", 0
         return body
+
+    def _piece(self) -> bytes:
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        with memoryview(self._body) as view:
+            piece = bytes(view[:PIECE])
+        del self._body[:PIECE]
+        self.waiting -= PIECE
+        return piece
 
     @property
     def _framed(self) -> bool:
@@ -146,7 +170,7 @@ class Answer:
         if self.streamed or self._bodiless or self.status in BODILESS:
             return
         if int(self.headers.get("content-length", 0)) > self._most:
-            self._refuse(TooLarge(f"an answer of more than {self._most} bytes", sent=True))
+            self._overflow()
 
     def on_body(self, data: bytes) -> None:
         if self.complete:
@@ -154,13 +178,19 @@ class Answer:
         self._fed = 0
         self.waiting += len(data)
         if self.waiting > self._most and not self.streamed:
-            self._refuse(TooLarge(f"an answer of more than {self._most} bytes", sent=True))
+            self._overflow()
         if not self._body:
             self._body = data
             return
         if isinstance(self._body, bytes):
             self._body = bytearray(self._body)
         self._body += data
+
+    def _overflow(self) -> None:
+        """It is larger than may be held: passed on as it comes, or refused."""
+        if not self._spills or self.status != _OK:
+            self._refuse(TooLarge(f"an answer of more than {self._most} bytes", sent=True))
+        self.streamed = True
 
     def on_message_complete(self) -> None:
         if not self.started or self.complete:

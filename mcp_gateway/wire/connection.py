@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Protocol, cast
 
-from mcp_gateway.wire.answer import Answer
+from mcp_gateway.wire.answer import EVENT_STREAM, Answer, media_type
 from mcp_gateway.wire.failures import HttpFailed, HttpTimedOut, TooLarge
 
 STREAM_WINDOW: Final = 256 * 1024
@@ -50,6 +50,11 @@ class Response:
         self.body = b"" if answer.streamed else answer.take()
         self._answer = answer
         self._connection = connection
+
+    @property
+    def events(self) -> bool:
+        """Whether it is an event stream, which has no bound, rather than one large answer."""
+        return media_type(self._answer.headers) == EVENT_STREAM
 
     async def chunks(self, idle: float) -> AsyncIterator[bytes]:
         """The stream as it arrives. Raises HttpFailed; HttpTimedOut after `idle` quiet seconds."""
@@ -110,15 +115,25 @@ class Connection(asyncio.Protocol):
         return self._poll is None or not self._poll.poll(0)
 
     async def exchange(
-        self, head: bytes, body: bytes, deadline: float, *, bodiless: bool, streamed: bool
+        self,
+        head: bytes,
+        body: bytes,
+        deadline: float,
+        *,
+        bodiless: bool = False,
+        streamed: bool = False,
+        held: int = 0,
     ) -> Response:
         """Sends one request; resolves with a whole answer, or with the head of a stream.
 
-        `deadline` is in the loop's time, and ends with the head of a stream.
+        `deadline` is in the loop's time, and ends where a stream begins. An answer of more than
+        `held` bytes, unless that is 0, becomes one.
         """
         if self._transport is None:
             raise HttpFailed("the connection was never made")
-        answer = self._answer = Answer(self._most, bodiless=bodiless, streamed=streamed)
+        answer = self._answer = Answer(
+            held or self._most, bodiless=bodiless, streamed=streamed, spills=held > 0
+        )
         if len(body) < JOINED:
             self._transport.write(head + body)
         else:
@@ -191,7 +206,7 @@ class Connection(asyncio.Protocol):
     def _await_reader(self, answer: Answer) -> None:
         """Reads on, and bounds how long the next chunk may wait for its reader."""
         self._reader_timer = self._loop.call_later(UNREAD, self._unread, answer)
-        if self._paused and self._transport and self.alive:
+        if self._paused and answer.waiting < STREAM_WINDOW and self._transport and self.alive:
             self._paused = False
             self._transport.resume_reading()
 
@@ -217,7 +232,7 @@ class Connection(asyncio.Protocol):
         if answer is None or answer.complete or answer.failure:
             self.abort()
             return
-        started = answer.started
+        flowing = answer.started and answer.streamed
         try:
             answer.feed(data)
         except HttpFailed as failure:
@@ -226,7 +241,7 @@ class Connection(asyncio.Protocol):
         if answer.complete:
             self._release(answer)
         elif answer.streamed and answer.started:
-            self._streaming(answer, first=not started)
+            self._streaming(answer, first=not flowing)
 
     def _streaming(self, answer: Answer, *, first: bool) -> None:
         if first:

@@ -58,6 +58,9 @@ class HttpClient:
         self._dialer = dial.Dialer(network, connect_timeout, lookup)
         self._most = most
         self._connections = connections
+        self.held = most
+        """Bytes of an answer that may be passed on before it is whole, up to which it is held."""
+
         self._heads = Heads()
         self._pools: dict[Origin, Pool] = {}
         self._routes: dict[str, Route] = {}
@@ -71,14 +74,17 @@ class HttpClient:
         body: bytes = b"",
         *,
         timeout: float,
+        spills: bool = False,
     ) -> Coroutine[Any, Any, Response]:
         """Sends one request; the answer is whole, or an event stream to be read, then closed.
 
+        With `spills` an answer of more than `held` bytes, of any type, is a stream too.
         `timeout`: seconds until the answer is whole, or until a stream begins. Never sends
         twice. Raises HttpFailed (HttpTimedOut, TooLarge, AddressRefused), and ValueError for a
         URL or a header that no request can hold.
         """
-        return self._send(method, url, headers, body, timeout, streamed=False)
+        held = self.held if spills else 0
+        return self._send(method, url, headers, body, timeout, held=held)
 
     @asynccontextmanager
     async def stream(
@@ -111,7 +117,8 @@ class HttpClient:
         body: bytes,
         timeout: float,
         *,
-        streamed: bool,
+        streamed: bool = False,
+        held: int = 0,
     ) -> Response:
         pool, line = self._routes.get(url) or self._route(url)
         head = self._heads.head(method, line, headers, len(body))
@@ -119,7 +126,7 @@ class HttpClient:
         deadline = now + timeout
         connection = pool.idle(now) or await pool.lease(deadline)
         return await connection.exchange(
-            head, body, deadline, bodiless=method == "HEAD", streamed=streamed
+            head, body, deadline, bodiless=method == "HEAD", streamed=streamed, held=held
         )
 
     def _route(self, text: str) -> Route:

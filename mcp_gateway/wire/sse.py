@@ -1,5 +1,6 @@
 """The event-stream codec (WHATWG HTML, section 9.2)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,9 @@ MOST: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELD: Final = len(b"data: ")
 _DIGITS: Final = 9
+_PIECE: Final = 256 * 1024
+_UNKNOWN, _DATA, _OTHER = range(3)
+"""What is known of a line: nothing yet, that it holds data, or that it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,15 @@ class Decoder:
 
     A line ends with its CR: an event is there as soon as its last byte is, whatever follows.
     Comments are dropped. `most` bounds the data of one event, and any line. `last_id` is where the
-    stream may be taken up again, `retry` the milliseconds until then that were asked for.
+    stream may be taken up again, `retry` the milliseconds until then that were asked for. A
+    decoder that `flows` does not refuse what is larger: `flowing` takes over from it.
     """
 
-    def __init__(self, most: int = MOST, *, last_id: str = "") -> None:
+    def __init__(self, most: int = MOST, *, last_id: str = "", flows: bool = False) -> None:
         self.retry: int | None = None
         self._most = most
+        self._flows = flows
+        self.flowing: Flowing | None = None
         self._started = False
         self._after_cr = False
         self._rest = bytearray()
@@ -77,6 +84,9 @@ class Decoder:
             self._rest.clear()
         events = [event for line in lines if (event := self._line(line))]
         self._rest += last
+        if self._flows and len(self._data) + len(self._rest) > self._most:
+            self.flowing = Flowing(self._data, self._rest, begun=self._any, after_cr=self._after_cr)
+            self._data, self._rest = bytearray(), bytearray()
         self._bounded(len(self._rest) - _FIELD)
         return events
 
@@ -114,7 +124,7 @@ class Decoder:
         self._bounded(len(self._data))
 
     def _bounded(self, size: int) -> None:
-        if size > self._most:
+        if size > self._most and not self._flows:
             raise ValueError(f"an event of more than {self._most} bytes")
 
     def _dispatch(self) -> Event | None:
@@ -122,3 +132,64 @@ class Decoder:
         self._data.clear()
         self._any, self._event = False, ""
         return event
+
+
+class Flowing:
+    """The data of one event that is too large to be held, as it arrives.
+
+    `data` and `rest` are what a decoder had read of it: data, and a line that goes on.
+    """
+
+    def __init__(self, data: bytearray, rest: bytearray, *, begun: bool, after_cr: bool) -> None:
+        self._held = (data, rest)
+        self._begun = begun
+        self._after_cr = after_cr
+        self._head = b""
+        self._kind = _UNKNOWN
+        self.done = False
+
+    def held(self) -> Iterator[bytes]:
+        """What had been read, in pieces. Comes before what `feed` gives."""
+        data, rest = self._held
+        self._held = (bytearray(), bytearray())
+        for at in range(0, len(data), _PIECE):
+            yield bytes(data[at : at + _PIECE])
+        data.clear()
+        after_cr, self._after_cr = self._after_cr, False
+        for at in range(0, len(rest), _PIECE):
+            yield self.feed(bytes(rest[at : at + _PIECE]))
+        self._after_cr = after_cr
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What these bytes bring of the data; nothing any more once it is `done`."""
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+        made: list[bytes] = []
+        for line in chunk.splitlines(keepends=True):
+            ended = line.endswith((b"\n", b"\r"))
+            made.append(self._part(line.rstrip(b"\r\n"), ended=ended))
+            if self.done:
+                break
+        self._after_cr = chunk.endswith(b"\r") if chunk else self._after_cr
+        return b"".join(made)
+
+    def _part(self, text: bytes, *, ended: bool) -> bytes:
+        """A part of a line; where that begins, its field decides what becomes of all of it."""
+        if self._kind == _UNKNOWN:
+            self._head += text
+            if len(self._head) < _FIELD and not ended:
+                return b""
+            text, self._head = self._opened(self._head), b""
+        passed = text if self._kind == _DATA else b""
+        if ended:
+            self._kind = _UNKNOWN
+        return passed
+
+    def _opened(self, line: bytes) -> bytes:
+        self.done = not line
+        name, _, value = line.partition(b":")
+        self._kind = _DATA if name == b"data" else _OTHER
+        if self._kind == _OTHER:
+            return b""
+        begun, self._begun = self._begun, True
+        return (b"\n" if begun else b"") + value.removeprefix(b" ")

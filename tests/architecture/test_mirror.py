@@ -20,7 +20,7 @@ OF_SEVERAL: Final = {
 }
 """Tests that are about more than one source, or about one that has no name."""
 BESIDE: Final = {
-    *("architecture", "bench", "conformance", "deploy", "runtimes", "scenarios", "soak"),
+    *("architecture", "bench", "conformance", "deploy", "fuzz", "runtimes", "scenarios", "soak"),
     "support",
 }
 """Folders of tests that mirror nothing."""

@@ -43,6 +43,7 @@ http {{
   scgi_temp_path {folder}/scgi;
   client_body_buffer_size 256k;
   proxy_buffers 32 8k;
+  proxy_max_temp_file_size 0;
   keepalive_requests 100000000;
   upstream echo {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 100000000; }}
   server {{

@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from mcp_gateway.core import ports
+from mcp_gateway.core.body import Result
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import ResultTooLarge, UpstreamFailed, UpstreamTimedOut
 from mcp_gateway.core.target import Target
@@ -22,6 +23,8 @@ from tests.connectors.answering import able, answered
 from tests.support.calls import call
 
 BOUND: Final = 15.0
+HELD: Final = 256 * 1024
+"""Bytes of a result that are held at most: `large` answers more."""
 SECRET: Final = "s3cr3t-k3y-0f-th3-c0ntr4ct"
 KEY: Final = Credential("static:up", (("authorization", f"Bearer {SECRET}"),))
 
@@ -199,9 +202,18 @@ CHECKS: Final[Sequence[Callable[[Case], Awaitable[None]]]] = (
 async def _fails(case: Case, opened: Callable[[], Opened], failure: type[Exception]) -> None:
     async with opened() as connector, asyncio.timeout(BOUND):
         with pytest.raises(failure) as told:
-            await connector.send(asking(case))
+            await _whole(await connector.send(asking(case)))
     words = [str(told.value), repr(told.value), str(getattr(told.value, "detail", ""))]
     assert SECRET not in "".join(words)
+
+
+async def _whole(result: Result) -> None:
+    """Holds what is passed on while it arrives, as somebody does who may hold little."""
+    if result.stream is not None:
+        try:
+            await result.stream.whole(HELD)
+        finally:
+            await result.stream.aclose()
 
 
 async def _until(happened: Callable[[], bool]) -> None:

@@ -118,7 +118,7 @@ async def test_an_answer_that_is_too_large_is_told_as_such(around: Around, answe
         connected(around, upstream.url) as connector,
     ):
         with pytest.raises(ResultTooLarge, match=r"up: an (answer|event) of more than"):
-            await connector.send(echo())
+            await connector.discover(NONE)
 
 
 @pytest.mark.parametrize("begun", [b"", EVENTS, EVENTS + b": alive\n\n"])

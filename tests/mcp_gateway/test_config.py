@@ -43,6 +43,7 @@ from mcp_gateway.config import ConfigError, Label, Secret, load, validated
         ("[gateway]\nurl = 'https://a/?x=1'", "gateway.url"),
         ("[gateway]\nnotice = 61", "gateway.notice"),
         ("[network]\ntrusted_proxies = ['*']", "network.trusted_proxies.0"),
+        ("[streams]\nresult_limit = 7", "streams: .*at least result_buffer"),
         ("[network]\nprivate_upstreams = ['10.0.0.1/8']", "private_upstreams.0: .*host bits"),
         ("[telemetry]\nlog_level = 'loud'", "telemetry.log_level"),
         ("[telemetry]\notlp_endpoint = 'localhost:4318'", "telemetry.otlp_endpoint"),

@@ -1,4 +1,5 @@
 import asyncio
+import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from mcp_gateway import app
 from mcp_gateway.config import ConfigError, validated
 from mcp_gateway.home import Home
 from mcp_gateway.parts import Parts, close
-from mcp_gateway.serving import Server
+from mcp_gateway.serving import Server, more_files
 from tests.support.certificates import Authority
 from tests.support.gateway import free_port
 from tests.support.listener import listening
@@ -186,3 +187,19 @@ async def test_a_certificate_without_its_file_is_refused_and_the_live_one_stays(
     with pytest.raises(ConfigError, match=r"network\.tls: .*127\.0\.0\.1\.pem"):
         running.server.renew_certificate()
     await close(parts)
+
+
+@pytest.mark.requirement("edge:connections-are-bounded")
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    low = min(256, before[1])
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (low, before[1]))
+        more_files(low + 1)
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+        more_files(low)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == raised == (low + 1, before[1])
+        more_files(2**40)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -3,8 +3,9 @@
 # ruff: noqa: ARG002  # a fake keeps the signature of its port
 
 import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +16,14 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import Decision, Effect, Obligation, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
-from mcp_gateway.core.errors import InvalidState, Overloaded, QuestionExpired, Refusal, Throttled
+from mcp_gateway.core.errors import (
+    InvalidState,
+    Overloaded,
+    QuestionExpired,
+    Refusal,
+    ResultTooLarge,
+    Throttled,
+)
 from mcp_gateway.core.target import Definition, Target
 
 ALLOWED = Decision(Effect.ALLOW, rule="all", reason="everything is allowed", named=True)
@@ -32,6 +40,9 @@ class FakeLedger:
 
     def append(self, entry: Entry) -> Awaitable[Receipt]:
         return self._written(entry)
+
+    def committing(self, subject: str, call: str, kind: str, path: str) -> ports.Committing:
+        return hashlib.sha256()
 
     async def _written(self, entry: Entry) -> Receipt:
         await asyncio.sleep(0)
@@ -175,6 +186,39 @@ class FakeParking:
         if call.resumed.park not in self.kept:
             raise QuestionExpired
         return self.kept.pop(call.resumed.park)
+
+
+@dataclass
+class FakeStream:
+    """A result in these pieces; `breaks` comes after them. Counts how often it was closed."""
+
+    pieces: Sequence[bytes]
+    breaks: BaseException | None = None
+    failed: bool = False
+    given: int = 0
+    held: int = 0
+    closed: int = 0
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for piece in self.pieces:
+                await asyncio.sleep(0)
+                self.given += 1
+                yield piece
+            if self.breaks is not None:
+                raise self.breaks
+        finally:
+            await self.aclose()
+
+    async def whole(self, most: int) -> bytes:
+        made = b"".join(self.pieces)
+        self.held += 1
+        if len(made) > most:
+            raise ResultTooLarge(f"more than {most} bytes")
+        return made
+
+    async def aclose(self) -> None:
+        self.closed += 1
 
 
 @dataclass

@@ -24,6 +24,19 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.requirement("streams:large-results-are-committed-to")
+@given(st.lists(st.binary(max_size=100)))
+def test_a_content_in_pieces_has_the_commitment_of_the_whole(pieces: list[bytes]) -> None:
+    commitments = Commitments(b"k" * 32)
+    begun = commitments.begun("local|alice", "c-1", "outcome", "result")
+    for piece in pieces:
+        begun.update(piece)
+
+    content = {"result": b"".join(pieces)}
+    made = commitments.of("local|alice", "c-1", "outcome", content)
+    assert begun.hexdigest() == made["result"]
+
+
 @given(st.binary(max_size=64), st.binary(max_size=5000))
 def test_the_hash_is_hmac_sha_256(key: bytes, message: bytes) -> None:
     assert keyed(key, message) == hmac.digest(key, message, "sha256")

@@ -40,6 +40,21 @@ def test_an_entry_is_its_body_with_its_place_and_time(body: dict[str, Any]) -> N
     }
 
 
+@pytest.mark.parametrize("words", ["", "x" * 2 * LARGEST])
+def test_what_was_committed_to_as_it_passed_stands_beside_the_rest(words: str) -> None:
+    entry = Entry(
+        "outcome",
+        "c-1",
+        "local|alice",
+        {"words": words},
+        {"params": b"{}"},
+        committed={"result": "ab12"},
+    )
+
+    assert said(entry)["commit"]["result"] == "ab12"
+    assert sorted(said(entry)["commit"]) == ["params", "result"]
+
+
 def test_of_content_only_commitments_enter() -> None:
     content = {"result": b'{"said":"hush"}'}
     found = said(Entry("outcome", "c-1", "local|alice", {}, content))

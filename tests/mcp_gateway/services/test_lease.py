@@ -15,7 +15,7 @@ from mcp_gateway.core.errors import (
 )
 from mcp_gateway.services.lease import Leased
 from tests.support.calls import resolved
-from tests.support.fakes import FakeConnector, FakeParked, asking
+from tests.support.fakes import FakeConnector, FakeParked, FakeStream, asking
 
 Sent = Callable[[], Awaitable[Body]]
 
@@ -69,6 +69,28 @@ async def test_a_call_that_comes_late_starts_nothing_again() -> None:
 
     assert connector.received == []
     assert refused.value.retry_after == 1
+
+
+@pytest.mark.requirement("reload:servers")
+@pytest.mark.parametrize("read", [True, False])
+async def test_a_connector_is_not_closed_while_its_result_still_arrives(*, read: bool) -> None:
+    stream = FakeStream([b"{", b"}"])
+    connector = FakeConnector(answer=Body(b"", stream=stream))
+    leased = Leased("desk", connector)
+    result = await leased.send(resolved())
+    assert result.stream is not None
+    retiring = asyncio.ensure_future(leased.retire(grace=5))
+    await asyncio.sleep(0.01)
+    still = connector.closed
+
+    if read:
+        assert [piece async for piece in result.stream.chunks()] == [b"{", b"}"]
+    await result.stream.aclose()
+    await result.stream.aclose()
+    await retiring
+
+    assert (still, connector.closed) == (False, True)
+    assert stream.closed
 
 
 async def test_what_is_asked_and_answered_passes_as_it_is() -> None:
