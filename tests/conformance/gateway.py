@@ -30,7 +30,7 @@ rules = ["all.csv"]
 [limits]
 principal = {{ default = "1000000/second" }}
 [sessions]
-release_after = 0.05
+release_after = 0.01
 [ledger]
 durability = "written"
 [servers.reference]
