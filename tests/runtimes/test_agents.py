@@ -1,7 +1,7 @@
 """Claude Code and Codex, unmodified, with the lines that `make up` prints pasted.
 
-The model is a script on this machine: it calls a tool of each upstream, meets a denial that an
-administrator makes while it works, and asks for its reason.
+The model is a script on this machine: it calls a tool of each upstream, meets a refusal that an
+administrator makes while it works, asks for its reason, and then has a tool taken away.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.agents
 CLAUDE = "@anthropic-ai/claude-code/cli-wrapper.cjs"
 CODEX = "@openai/codex/bin/codex.js"
 KNOWN = "Several servers stand behind this gateway"
-CLOSED = "p, 5, closed-today, role:admin, *, tool/orders/*, *, , deny,\n"
+CLOSED = "p, 5, closed-today, role:admin, *, tool/orders/*, *, , deny, approval:security\n"
+GONE = "p, 4, gone-today, role:admin, *, tool/orders/*, *, , deny,\n"
 CONFIG = """
 [policy]
 rules = ["policy.csv"]
@@ -64,14 +65,31 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.fixture
-def script(gateway: Served) -> Script:
+def _tools_lists(gateway: Served) -> int:
+    return [line["method"] for line in gateway.entries("outcome")].count("tools/list")
+
+
+async def _ruled(gateway: Served, line: str) -> None:
+    """Puts a rule in force before all others."""
+    rules = gateway.data / "policy.csv"
+    before = len(gateway.entries("configuration.applied"))
+    await asyncio.to_thread(rules.write_text, line + rules.read_text("utf-8"), "utf-8")
+    async with asyncio.timeout(BOUND):
+        while len(gateway.entries("configuration.applied")) == before:
+            await asyncio.sleep(0.05)
+
+
+def scripted(gateway: Served, *, hears: bool) -> Script:
+    """`hears`: the runtime listens, and lists again when its list has changed."""
+
     async def close_the_desk() -> None:
-        rules = gateway.data / "policy.csv"
-        before = len(gateway.entries("configuration.applied"))
-        await asyncio.to_thread(rules.write_text, CLOSED + rules.read_text("utf-8"), "utf-8")
+        await _ruled(gateway, CLOSED)
+
+    async def take_away() -> None:
+        before = _tools_lists(gateway)
+        await _ruled(gateway, GONE)
         async with asyncio.timeout(BOUND):
-            while len(gateway.entries("configuration.applied")) == before:
+            while hears and _tools_lists(gateway) == before:
                 await asyncio.sleep(0.05)
 
     return Script(
@@ -80,42 +98,51 @@ def script(gateway: Served) -> Script:
             Step("time__echo", always(text="over stdio")),
             Step("everything__echo", always(text="over http")),
             Step("orders__refund_order", always(id="1001"), before=close_the_desk),
-            Step("gateway__explain_denial", _the_call_that_was_denied),
+            Step("gateway__explain_denial", _the_call_that_was_refused),
+            Step("gateway__whoami", before=take_away),
+            Step("orders__list_orders"),
         ]
     )
 
 
-def _the_call_that_was_denied(shown: Sequence[str]) -> dict[str, Any]:
+def _the_call_that_was_refused(shown: Sequence[str]) -> dict[str, Any]:
     named = re.search(r"Call: (\w+)\.", shown[-1])
     return {"call": named[1] if named else shown[-1][:200]}
 
 
-def _check(gateway: Served, script: Script) -> None:
-    """What the model was shown, and what the ledger says of it."""
-    orders, over_stdio, over_http, denied, explained = script.shown
+def _check(gateway: Served, script: Script, taken: str, *last: tuple[str, str]) -> None:
+    """What the model was shown, and what the ledger says of it.
+
+    `taken` is what it is shown of the tool that was taken away, and `last` what was recorded.
+    """
+    orders, over_stdio, over_http, refused, explained, _, gone = script.shown
     assert KNOWN in script.told[-1]
     assert '"customer":"Ada"' in orders
     assert "over stdio" in over_stdio
     assert "over http" in over_http
-    assert "Rule: closed-today." in denied
-    assert "Do not retry" in denied
+    assert "Rule: closed-today." in refused
+    assert "Do not retry" in refused
     assert '"rule":"closed-today"' in explained.replace(" ", "")
+    assert taken in gone
     outcomes = [(line["target"], line["outcome"]) for line in gateway.entries("outcome")]
     called = [outcome for outcome in outcomes if outcome[0].startswith("tool/")]
     assert called == [
         ("tool/orders/list_orders", "ok"),
         ("tool/time/echo", "ok"),
         ("tool/everything/echo", "ok"),
-        ("tool/orders/refund_order", "forbidden"),
+        ("tool/orders/refund_order", "approval_required"),
         ("tool/gateway/explain_denial", "ok"),
+        ("tool/gateway/whoami", "ok"),
+        *last,
     ]
     assert [report.damage for report in verify(gateway.data / "ledger")] == [[]]
 
 
 @pytest.mark.requirement("runtimes:claude-code")
 async def test_claude_code_works_with_the_line_that_is_printed(
-    gateway: Served, script: Script, tmp_path: Path
+    gateway: Served, tmp_path: Path
 ) -> None:
+    script = scripted(gateway, hears=True)
     shell = Shell(tmp_path / "home")
     shell.install("claude", "agents", CLAUDE)
     asked = ("-p", "Try the tools.", "--allowedTools", "mcp__gateway", "--output-format", "json")
@@ -130,13 +157,12 @@ async def test_claude_code_works_with_the_line_that_is_printed(
     assert (added.code, ran.code) == (0, 0), (added, ran)
     assert "✔ Connected" in listed.out
     assert json.loads(ran.out)["result"] == "Done."
-    _check(gateway, script)
+    _check(gateway, script, "No such tool available")
 
 
 @pytest.mark.requirement("runtimes:codex")
-async def test_codex_works_with_the_lines_that_are_printed(
-    gateway: Served, script: Script, tmp_path: Path
-) -> None:
+async def test_codex_works_with_the_lines_that_are_printed(gateway: Served, tmp_path: Path) -> None:
+    script = scripted(gateway, hears=False)
     shell = Shell(tmp_path / "home")
     shell.install("codex", "agents", CODEX)
     config = shell.home / ".codex" / "config.toml"
@@ -148,4 +174,4 @@ async def test_codex_works_with_the_lines_that_are_printed(
 
     assert ran.code == 0, ran
     assert ran.out.splitlines()[-1] == "Done."
-    _check(gateway, script)
+    _check(gateway, script, "Rule: gone-today.", ("tool/orders/list_orders", "forbidden"))
