@@ -39,6 +39,12 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def allocated(pid: int) -> float:
+    """MiB that a process has for itself alone: what it shares counts more when others end."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.findall(r"^Anonymous: +(\d+)", rollup, re.MULTILINE)[0]) / 1024
+
+
 def memory(pid: int) -> float:
     """MiB of the process's own memory (PSS)."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -9,7 +9,7 @@ from typing import Self
 import httpx2
 import pytest
 
-from tests.bench.machine import memory
+from tests.bench.machine import allocated
 from tests.connectors.http import Era
 from tests.support.edge import BOTH, INITIALIZE, message, modern_headers, with_meta
 from tests.support.large_upstream import Large, Way, large_upstream
@@ -74,7 +74,7 @@ class Highest:
 
     async def _watch(self) -> None:
         while True:
-            self.most = max(self.most, await asyncio.to_thread(memory, self._pid))
+            self.most = max(self.most, await asyncio.to_thread(allocated, self._pid))
             await asyncio.sleep(0.02)
 
 
@@ -99,7 +99,7 @@ async def test_100_mb_pass_in_constant_memory(
     async with relayed(tmp_path) as (gateway, _):
         async with asked(gateway, era, 1_000_000, way) as response:  # what a first call costs
             await read(response, 0)
-        before = memory(gateway.pid)
+        before = allocated(gateway.pid)
 
         async with Highest(gateway.pid) as seen, asked(gateway, era, SIZE, way) as response:
             size, last = await read(response, pause)
@@ -114,10 +114,10 @@ async def test_100_mb_pass_in_constant_memory(
 @pytest.mark.requirement("streams:held-while-owed")
 async def test_what_has_to_be_held_lies_in_a_file_while_it_arrives(tmp_path: Path) -> None:
     async with relayed(tmp_path, guard="standard") as (gateway, upstream):
-        before = memory(gateway.pid)
+        before = allocated(gateway.pid)
         async with asked(gateway, "modern", SIZE) as response:
             refused = await response.aread()
 
         assert b"result_too_large" in refused
         assert upstream.sent < SIZE
-        assert memory(gateway.pid) - before < ALLOWED
+        assert allocated(gateway.pid) - before < ALLOWED
