@@ -53,12 +53,12 @@ command = ["@PYTHON@", "@EXAMPLE@", "{port}"]
 
 [servers.faulty]
 connector = "mcp_http"
-breaker = 1000000
+breaker = 0
 url = "@FAULTY@"
 
 [servers.late]
 connector = "mcp_http"
-breaker = 1000000
+breaker = 0
 url = "@FAULTY@"
 timeout = 0.3
 """
