@@ -13,7 +13,7 @@ from statistics import median
 
 import uvloop
 
-from tests.bench import lists, load, machine
+from tests.bench import eras, lists, load, machine
 from tests.bench.routes import Route, all_routes
 
 SIZES = (200, 4096, 65_536)
@@ -76,6 +76,7 @@ def main() -> None:
                 print("nginx is not installed (Debian: nginx-light): nothing to compare with")
             for size in SIZES:
                 compare(paths, size, max(asked.calls * 200 // size, 800), asked.rounds)
+            eras.measure(folder, asked.calls // 2, asked.rounds)
             lists.measure(folder, asked.rounds)
             taken = sorted(machine.flush(folder))
             print(f"\none entry to disk: p50 {taken[len(taken) // 2] * 1e3:.3f} ms")

@@ -1,4 +1,7 @@
-"""The cheapest MCP server that can be: `python -m tests.bench.echo_upstream PORT [TOOLS]`."""
+"""The cheapest MCP server that can be: `python -m tests.bench.echo_upstream PORT [TOOLS [legacy]]`.
+
+With `legacy` it is one of 2025-11-25, with a session.
+"""
 
 import asyncio
 import sys
@@ -25,6 +28,7 @@ def listed(count: int) -> bytes:
 
 
 LIST = listed(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+LEGACY = sys.argv[3:] == ["legacy"]
 
 
 class Message(msgspec.Struct):
@@ -51,23 +55,49 @@ class Echo(asyncio.Protocol):
         self.body += data
 
     def on_message_complete(self) -> None:
-        message = self.decoder.decode(self.body)
-        self.body = b""
-        payload = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (message.id, _result(message))
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        self.transport.write(head % len(payload) + payload)
+        body, self.body = self.body, b""
+        if self.parser.get_method() != b"POST":
+            return self._write(b"405 Method Not Allowed", b"")
+        message = self.decoder.decode(body)
+        if message.method.startswith("notifications/"):
+            return self._write(b"202 Accepted", b"")
+        result = _older(message) if LEGACY else _modern(message)
+        kind = b"result" if result else b"error"
+        result = result or b'{"code":-32601,"message":"there is no such method"}'
+        self._write(b"200 OK", b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (message.id, kind, result))
+        return None
+
+    def _write(self, status: bytes, payload: bytes) -> None:
+        session = b"mcp-session-id: only\r\n" if LEGACY else b""
+        head = b"HTTP/1.1 %b\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % (status, session, len(payload)) + payload)
 
 
-def _result(message: Message) -> bytes:
+def _modern(message: Message) -> bytes:
     if message.method == "tools/call":
-        text = message.params["arguments"]["text"]
-        item = {"type": "text", "text": text}
-        return msgspec.json.encode({"resultType": "complete", "content": [item]})
+        return msgspec.json.encode({"resultType": "complete", "content": _content(message)})
     if message.method == "tools/list":
         return LIST
     if message.method == "server/discover":
         return b'{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}'
     return b"{}"
+
+
+def _older(message: Message) -> bytes:
+    if message.method == "tools/call":
+        return msgspec.json.encode({"content": _content(message)})
+    if message.method == "tools/list":
+        return LIST
+    if message.method == "initialize":
+        return (
+            b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},'
+            b'"serverInfo":{"name":"echo","version":"1"}}'
+        )
+    return b"{}" if message.method == "ping" else b""
+
+
+def _content(message: Message) -> list[dict[str, str]]:
+    return [{"type": "text", "text": message.params["arguments"]["text"]}]
 
 
 async def main(port: int) -> None:

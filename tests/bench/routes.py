@@ -109,22 +109,24 @@ def nginx(binary: str, upstream: int, folder: Path) -> Iterator[Route]:
 
 
 @contextmanager
-def upstream_of(tools: int, folder: Path) -> Iterator[Route]:
+def upstream_of(tools: int, folder: Path, *, legacy: bool = False) -> Iterator[Route]:
     """An upstream with so many tools, straight."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.echo_upstream", str(port), str(tools)]
-    with started(command, folder / f"upstream-{tools}.log"):
+    command += ["legacy"] * legacy
+    with started(command, folder / f"upstream-{port}.log"):
         until_open(port)
         yield Route("direct", port, "echo")
 
 
 @contextmanager
-def gateway(durability: str, upstream: int, folder: Path) -> Iterator[Route]:
+def gateway(durability: str, upstream: int, folder: Path, more: str = "") -> Iterator[Route]:
+    """A gateway before this upstream; `more` is added to its configuration."""
     port = free_port()
     data = folder / durability
     data.mkdir(mode=0o700)
     text = CONFIG.format(port=port, upstream=upstream, durability=durability)
-    (data / "gateway.toml").write_text(text)
+    (data / "gateway.toml").write_text(text + more)
     out = folder / f"{durability}.log"
     command = [sys.executable, "-m", "mcp_gateway", "serve", "--data", str(data)]
     with started(command, out) as process:
