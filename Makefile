@@ -20,6 +20,10 @@ test: $(VENV)/.dev $(SAMPLES)/.oidc $(RUNTIMES)/inspector/.ready  ## run the tes
 test-runtimes: $(VENV)/.dev $(RUNTIMES)/agents/.ready  ## drive Claude Code and Codex (installs 770 MB)
 	$(BIN)/python -m pytest -q -m agents tests/runtimes
 
+test-debian: $(VENV)/.dev $(SAMPLES)/.oidc  ## drive a browser and a security token (installs chromium and softhsm2 where apt may)
+	sh tests/support/debian.sh chromium softhsm2
+	$(BIN)/python -m pytest -q -m debian tests
+
 check: $(VENV)/.dev  ## format, lint, types, imports, sizes, documentation tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -79,4 +83,4 @@ $(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
 	sh tests/support/npm.sh $(BIN)/python $(<D) $(@D)
 	@touch $@
 
-.PHONY: help up test test-runtimes check fix conformance bench soak lock clean
+.PHONY: help up test test-runtimes test-debian check fix conformance bench soak lock clean

@@ -35,6 +35,8 @@ def modern_params(call: Call) -> bytes:
     found = _renamed(call)
     if call.resumed is not AFRESH:
         _restore(found, call.resumed.state)
+    if call.resumed.own:
+        found.pop("inputResponses", None)  # of a question that the upstream never asked
     meta = _meta(found)
     meta[modern.META_VERSION] = _REVISION
     meta[modern.META_CAPABILITIES] = _declared(call, meta)

@@ -32,10 +32,10 @@ from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pulse import Pulse
 from mcp_gateway.edge.wellknown import WellKnown, in_json
 from mcp_gateway.home import Home
+from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
-from mcp_gateway.oauth.broker import Broker
-from mcp_gateway.oauth.rfc9068 import AccessTokens
+from mcp_gateway.oauth.ports import Tokens
 from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose
 from mcp_gateway.services import own, siblings
@@ -65,6 +65,8 @@ from mcp_gateway.store.pins import AccessRequests, Pins
 from mcp_gateway.telemetry.metrics import Metrics
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.http import HttpClient, Network
+from mcp_gateway.wiring import wired
+from mcp_gateway.wiring.ground import Ground, Wired
 
 log = logging.getLogger(__name__)
 FOLLOWED: Final = "the keys of the issuer"
@@ -110,10 +112,11 @@ class _Chains:
     parking: ports.Parking
     handles: ports.Handles
     observers: list[ports.Observer]
+    broker: Callable[[Settings], ports.Broker]
 
     def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Next:
         kept = (self.ledger, self.parking, self.handles, self.observers)
-        broker, most = Broker(_secrets(settings)), settings.streams.result_limit
+        broker, most = self.broker(settings), settings.streams.result_limit
         return chain(Ports(*kept, limiter, compiled.guards, broker, most))
 
 
@@ -139,13 +142,7 @@ async def build(settings: Settings, home: Home, base: Path | None = None) -> Par
 
 async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitStack) -> Parts:
     """Everything that ends on `stack`, the ledger last."""
-    ledger = await open_log(
-        home.ledger,
-        home.installation(),
-        home.signing_key(),
-        Commitments(home.commitment_secret()),
-        settings.ledger.durability,
-    )
+    ledger = await _ledger(settings, home)
     stack.push_async_callback(ledger.aclose)
     database = Database.open(home.database)
     stack.callback(database.close)
@@ -156,53 +153,65 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     observers = _observers(settings, metrics, stack)
     handles = Handles(home.state_secret(), lambda: parts.settings.sessions.question)
     parking = Parking(ledger, lambda: parts.settings.sessions.question)
-    chain_of = _Chains(ledger, parking, handles, observers)
-    listens = Listens(current, Attendance(Bulletin()), resolve)
+    on = (home, database, http, ledger, current, keyring, metrics)
+    made = wired(ground := Ground(lambda: parts.settings, *on))
+    stack.push_async_callback(made.aclose)
+    chain_of = _Chains(ledger, parking, handles, observers, made.broker)
+    listens = made.listens = Listens(current, Attendance(Bulletin()), resolve)
     services = Services(http, ledger, home.folder)
-    snapshots = _snapshots(home, database, keyring, current, listens, services, chain_of)
+    snapshots = made.snapshots = _snapshots(ground, made, listens, services, chain_of)
     observers.append(snapshots)
     stack.push_async_callback(snapshots.aclose)
     stack.push_async_callback(parking.aclose)  # while its upstreams can still be told
     opened = (current, ledger, database, snapshots, keyring, http, metrics, parking, listens)
-    parts = Parts(settings, home, base, *opened)
+    parts = Parts(settings, home, base, *opened, made)
     metrics.state = lambda: gauges(parts)
     stack.push_async_callback(parts.jobs.aclose)
     return parts
 
 
-def _snapshots(  # the ports of what it wires
-    home: Home,
-    database: Database,
-    keyring: KeyringService,
-    current: Current,
-    listens: Listens,
-    services: Services,
-    chain_of: Chain,
+async def _ledger(settings: Settings, home: Home) -> Log:
+    return await open_log(
+        home.ledger,
+        home.installation(),
+        home.signing_key(),
+        Commitments(home.commitment_secret()),
+        settings.ledger.durability,
+    )
+
+
+def _snapshots(
+    ground: Ground, parts: Wired, listens: Listens, services: Services, chain_of: Chain
 ) -> Snapshots:
     """What builds snapshots, and the operations that look into them."""
+    database, ledger = ground.database, ground.home.ledger
     keys, requests, shipped = Keys(database), AccessRequests(database), skills.builtin()
-    operations = Operations(keys, keyring, requests)
+    operations = Operations(keys, ground.keyring, requests)
+    operations.acting = parts.acting
     made = operations.snapshots = Snapshots(
-        current,
+        ground.current,
         Review(Pins(database)),
-        lambda new: Local(shipped, operations, requests, listens, home.ledger, new),
+        lambda new: Local(shipped, operations, requests, listens, ledger, new),
         own.definitions(shipped, list(OPERATIONS)),
         services,
         chain_of,
         listens.attendance,
     )
+    made.shows = parts.shows
     return made
 
 
 def install(parts: Parts, prepared: Prepared) -> None:
     """Puts a configuration in force: edges, chain and snapshot in one step."""
     settings = prepared.settings
-    tokens = _expecting(parts, settings)
+    tokens = parts.wired.tokens(settings, _expecting(parts, settings))
     parts.settings = settings
     parts.listens.most = settings.streams.listens
     parts.listens.each = settings.streams.listens_each
     parts.sessions.settings = settings.sessions
     parts.http.held = settings.streams.result_buffer
+    for taken in parts.wired.installed:
+        taken(settings)
     parts.front = _front(parts, settings, tokens)
     parts.snapshots.commit(prepared)
 
@@ -256,7 +265,7 @@ def server_config(parts: Parts) -> uvicorn.Config:
     return config
 
 
-def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Front:
+def _front(parts: Parts, settings: Settings, tokens: Tokens | None) -> Front:
     gateway = settings.gateway
     origins = Origins(settings.public, gateway.listen, gateway.hosts, gateway.origins)
     authenticator = BearerAuthenticator(
@@ -275,21 +284,23 @@ def _front(parts: Parts, settings: Settings, tokens: AccessTokens | None) -> Fro
     )
     endpoint.pulse = Pulse(settings.streams.keep_alive)
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
-    known = WellKnown(
-        settings.public,
-        settings.identity.issuer,
-        origins,
-        lambda: troubles(parts),
-        parts.metrics.text,
-    )
+    return Front(authenticator, endpoint, _rest(parts, settings, admin, origins), tokens)
+
+
+def _rest(parts: Parts, settings: Settings, admin: AdminEdge, origins: Origins) -> Starlette:
+    """What is no MCP."""
+    issuer, metrics = settings.identity.issuer, parts.metrics.text
+    known = WellKnown(settings.public, issuer, origins, lambda: troubles(parts), metrics)
+    more = [route for made in parts.wired.routes for route in made(settings)]
     rest = Starlette(
-        routes=[*known.routes(), *admin.routes()], exception_handlers={HTTPException: in_json}
+        routes=[*known.routes(), *admin.routes(), *more],
+        exception_handlers={HTTPException: in_json},
     )
     rest.router.redirect_slashes = False
-    return Front(authenticator, endpoint, rest, tokens)
+    return rest
 
 
-def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
+def _expecting(parts: Parts, settings: Settings) -> Tokens | None:
     """What verifies tokens now. The keys of another issuer are fetched from here on."""
     identity = settings.identity
     if not identity.issuer:
@@ -300,15 +311,6 @@ def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
         parts.issuer = Issuer(identity, parts.http)
         parts.jobs.start(FOLLOWED, parts.issuer.jwks.follow)
     return parts.issuer.expecting(identity, settings.gateway.tenant)
-
-
-def _secrets(settings: Settings) -> Mapping[str, Callable[[], str]]:
-    """How the static credential of each server that has one is read."""
-    return {
-        name: server.grant.secret.read
-        for name, server in settings.servers.items()
-        if server.grant.secret
-    }
 
 
 def _client(settings: Settings) -> HttpClient:

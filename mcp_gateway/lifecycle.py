@@ -30,6 +30,8 @@ def begin(parts: Parts) -> None:
     parts.jobs.start("open streams", parts.standing.follow)
     parts.jobs.start("checkpoints", lambda: _checkpoints(parts))
     parts.jobs.start("failed authentication", lambda: _failures(parts))
+    for name, job in parts.wired.jobs.items():
+        parts.jobs.start(name, job)
 
 
 class Configurations:

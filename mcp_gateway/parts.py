@@ -16,7 +16,7 @@ from mcp_gateway.edge.standing import Standing
 from mcp_gateway.edge.wellknown import is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
-from mcp_gateway.oauth.rfc9068 import AccessTokens
+from mcp_gateway.oauth.ports import Tokens
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
@@ -26,6 +26,7 @@ from mcp_gateway.services.snapshots import Snapshots
 from mcp_gateway.store.database import Database
 from mcp_gateway.telemetry.metrics import Gauge, Metrics
 from mcp_gateway.wire.http import HttpClient
+from mcp_gateway.wiring.ground import Wired
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Front:
     authenticator: BearerAuthenticator
     endpoint: McpEndpoint
     rest: Starlette
-    tokens: AccessTokens | None
+    tokens: Tokens | None
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Parts:
     metrics: Metrics
     parking: Parking
     listens: Listens
+    wired: Wired
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     jobs: Jobs = field(default_factory=Jobs)
     sessions: Sessions = field(default_factory=Sessions)
@@ -81,7 +83,7 @@ class Parts:
         return self.edges.authenticator
 
     @property
-    def tokens(self) -> AccessTokens | None:
+    def tokens(self) -> Tokens | None:
         return self.edges.tokens
 
 
@@ -94,7 +96,7 @@ def troubles(parts: Parts) -> Mapping[str, str]:
         found["ledger"] = parts.log.trouble or "the disk does not keep up"
     if parts.tokens is not None and not parts.tokens.ready:
         found["issuer"] = "its keys could not be fetched yet"
-    found |= parts.jobs.failing
+    found |= {**parts.jobs.failing, **parts.wired.trouble()}
     if parts.rejected:
         found["configuration refused"] = parts.rejected
     if parts.waiting:

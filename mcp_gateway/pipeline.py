@@ -11,7 +11,7 @@ from mcp_gateway.core.errors import Forbidden
 
 EDGE: Final = frozenset(
     {"id", "method", "params", "principal", "snapshot", "endpoint", "parent", "trace", "notify"}
-    | {"mirrors", "declared"}
+    | {"mirrors", "declared", "shown"}
 )
 """What the edge has set before the first stage runs."""
 

@@ -65,12 +65,14 @@ class Asked:
     """What a result with `input_required` asks, by key.
 
     `state` is the upstream's own `requestState`; `parked` is what waits for the answers, None
-    where the upstream forgot the call.
+    where the upstream forgot the call. `own` is a question of the gateway's, which no upstream
+    asked and no upstream hears the answer to.
     """
 
     questions: Mapping[str, Question]
     state: str = ""
     parked: Parked | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ class Resumed:
 
     `parent` is the call that asked, `park` the call whose upstream waits (empty when none does),
     `state` and `task` are the upstream's own; `server` and `tool` say whose they are. `round`
-    counts the answers since the first call, and `free` says that this one is charged nothing.
+    counts the answers since the first call, and `free` says that this one is charged nothing. `own`
+    says that the gateway itself asked: for its upstream the call is a new one.
     """
 
     parent: str = ""
@@ -90,6 +93,7 @@ class Resumed:
     tool: str = ""
     round: int = 0
     free: bool = False
+    own: bool = False
 
 
 AFRESH: Final = Resumed()

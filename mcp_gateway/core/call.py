@@ -7,7 +7,7 @@ from typing import Any
 from mcp_gateway.core.approval import NOT_ASKED, Approval
 from mcp_gateway.core.asking import AFRESH, Declared, Parked, Question, Resumed
 from mcp_gateway.core.body import Body, Result
-from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.credential import NONE, NOTHING_SHOWN, Credential, Shown
 from mcp_gateway.core.decision import UNDECIDED, Decision, Obligation, Side
 from mcp_gateway.core.entry import NOTHING, UNWRITTEN, Common, Receipt
 from mcp_gateway.core.principal import Principal
@@ -52,6 +52,8 @@ class Call:
 
     declared: Declared | None = None
     """What the session said once; None where each request says it itself, in `_meta`."""
+    shown: Shown = NOTHING_SHOWN
+    """What the caller authenticated with: for who exchanges it, and to look at it again."""
 
     notify: Notify = silent
     target: Target = NOWHERE
@@ -100,6 +102,7 @@ def child_of(call: Call, number: int, question: Question) -> Call:
         parent=call.id,
         trace=call.trace,
         client=call.client,
+        shown=call.shown,
     )
     made.target = call.target
     return made

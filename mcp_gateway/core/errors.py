@@ -11,6 +11,7 @@ Refusal
 ├── QuestionExpired       nobody waits for this answer any more
 ├── Throttled             over a limit
 ├── ApprovalRequired      another person, or the caller, has to say yes first
+├── ConsentRequired       the caller has to connect the upstream to themselves first
 ├── Blocked               a guard found something in the arguments or the result
 ├── ResultTooLarge        the answer does not fit the buffer that inspects it
 ├── Overloaded            the gateway cannot record it, so it does not run it
@@ -111,6 +112,19 @@ class ApprovalRequired(Refusal):
     slug, code, status, admin_status = "approval_required", -31057, 200, 403
 
 
+class ConsentRequired(Refusal):
+    """`url` is where the caller connects the upstream. The words have it: data is shown nowhere."""
+
+    slug, code, status, admin_status = "consent_required", -31062, 200, 403
+    sent = False
+
+    def __init__(self, server: str, url: str, why: str = "is not connected to you yet") -> None:
+        super().__init__(f"{server} {why}: open {url} and call again")
+        self.server = server
+        self.url = url
+        self.why = why
+
+
 class Blocked(Refusal):
     slug, code, status, admin_status = "blocked", -31052, 200, 403
 
@@ -167,6 +181,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     QuestionExpired,
     Throttled,
     ApprovalRequired,
+    ConsentRequired,
     Blocked,
     ResultTooLarge,
     Overloaded,

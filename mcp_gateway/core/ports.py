@@ -9,7 +9,7 @@ from mcp_gateway.core.asking import Offered, Parked, Resumed
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.change import Change, Interest
-from mcp_gateway.core.credential import Credential
+from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import Decision, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
 from mcp_gateway.core.target import Definition, Target
@@ -145,10 +145,12 @@ class Guard(Protocol):
 class Broker(Protocol):
     """Obtains the credential for an upstream."""
 
-    async def credential(self, call: Call) -> Credential: ...
+    async def credential(self, call: Call) -> Credential:
+        """The least that the target needs. Raises ConsentRequired, UpstreamFailed."""
+        ...
 
-    async def renewed(self, call: Call) -> Credential:
-        """The upstream refused the last one. Raises UpstreamFailed when there is no other."""
+    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
+        """The upstream refused the last one. Raises as `credential`, also without another."""
         ...
 
 

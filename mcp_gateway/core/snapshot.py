@@ -10,9 +10,11 @@ from mcp_gateway.core.credential import NO_GRANT, Grant
 from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
 from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import Forbidden
+from mcp_gateway.core.grants import Granted, GrantKey
 from mcp_gateway.core.lists import Lists
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition, Kind, Target
+from mcp_gateway.core.views import NO_VIEWS, Views
 
 if TYPE_CHECKING:
     from mcp_gateway.core.body import Result
@@ -45,6 +47,11 @@ class Upstream:
     trouble: str = ""
     offered: Offered = NOT_OFFERED
 
+    @property
+    def personal(self) -> bool:
+        """Whether each person shows it a credential, and may see a list, of their own."""
+        return self.grant.personal
+
     @cached_property
     def owed(self) -> frozenset[Obligation]:
         guards = (Obligation("guard", self.guard), Obligation("guard", self.guard, "result"))
@@ -69,12 +76,16 @@ class Keyring:
     """What authentication looks up: swapped alone, within a second of a change.
 
     `keys` maps the SHA-256 of an API key to what it stands for. `revoked` holds names in the
-    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>` and `client:<id>`.
+    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>` and `client:<id>`. `ended`
+    maps such names, and `family:<id>`, to Unix seconds: tokens issued then or before are over.
+    `grants` has what each person connected, so that no call has to look into the store.
     """
 
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
     revoked: frozenset[str] = frozenset()
     generation: int = 0
+    grants: Mapping[GrantKey, Granted] = field(default_factory=dict)
+    ended: Mapping[str, int] = field(default_factory=dict)
 
 
 async def unanswered(call: "Call") -> "Result":
@@ -111,6 +122,8 @@ class Snapshot:
     """What entries say alike, remembered for as long as the snapshot is in force."""
     listed: Lists = field(default_factory=Lists, repr=False, compare=False)
     """Lists as they were rendered, for as long as policy and catalog are what they are."""
+    views: Views = field(default=NO_VIEWS, repr=False, compare=False)
+    """What each person's own list showed: the same object in every snapshot."""
     chain: "Next" = field(default=unanswered, repr=False)
     """The stages, with the limits, guards and secrets of the same configuration."""
 

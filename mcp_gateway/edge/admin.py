@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
@@ -87,6 +88,7 @@ class AdminEdge:
             params=jsonrpc.body(params),
             principal=principal,
             snapshot=snapshot,
+            shown=Shown(headers.get(b"authorization") or b"", RESOURCE),
         )
 
     def _refused(self, call: Call, refusal: Refusal) -> Response:

@@ -10,7 +10,8 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current
 from mcp_gateway.edge.asgi import Headers, HttpError
 from mcp_gateway.edge.failures import Failures
-from mcp_gateway.oauth.rfc9068 import AccessTokens, KeyUnknown, TokenRefused
+from mcp_gateway.oauth.ports import Tokens
+from mcp_gateway.oauth.rfc9068 import KeyUnknown, TokenRefused
 from mcp_gateway.store.keys import PREFIX, digest_of
 
 _KEY: Final = f"{PREFIX}_".encode()
@@ -23,7 +24,7 @@ class BearerAuthenticator:
         self,
         current: Current,
         public: str,
-        tokens: AccessTokens | None = None,
+        tokens: Tokens | None = None,
         anonymous: Principal | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

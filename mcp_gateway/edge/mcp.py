@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call, Next, Notify
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.errors import InsufficientScope, Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current, Snapshot
@@ -242,6 +243,7 @@ class McpEndpoint:
             mirrors=request.mirrors if request.modern else None,
             declared=request.declared,
             notify=request.stream.notify,
+            shown=Shown(request.headers.get(b"authorization") or b"", request.path),
         )
 
     async def answered(self, call: Call, request: Request) -> Answer:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import UNWRITTEN
 from mcp_gateway.core.errors import (
+    ConsentRequired,
     HeaderMismatch,
     InsufficientScope,
     InvalidState,
@@ -92,6 +93,8 @@ def _advice(call: Call, refusal: Refusal, contact: str) -> str:
     done = "It may have taken effect: look before you call again. " if unsure else ""
     if refusal.retry_after:
         return f"{done}Try again in {_seconds(refusal)} s."
+    if isinstance(refusal, ConsentRequired):
+        return f"Open the address, then call again. Ask {contact} if that does not help."
     if failed:
         return f"{done}It may pass; tell {contact} if it does not."
     return f"Do not retry: the answer will be the same. Ask {contact} if it should not be."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
 from mcp_gateway.core.errors import UpstreamFailed
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Broker:
             known = self._credentials[server] = self._read(call)
         return known
 
-    async def renewed(self, call: Call) -> Credential:
+    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:  # noqa: ARG002
         """Reads the secret again: it may have been rotated. Raises UpstreamFailed if not."""
         before = call.credential
         fresh = self._credentials[call.target.server] = self._read(call)

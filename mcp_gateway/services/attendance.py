@@ -102,7 +102,7 @@ class Attendance:
         self._attended.add(name)
         try:
             announced = partial(self._announced, running)
-            await running.connector.attend(running.credential(), interest, announced)
+            await running.connector.attend(await running.credential(), interest, announced)
         except NotImplementedError:
             self._deaf.add(name)
         except (Refusal, CredentialRefused, OSError, ValueError) as failure:

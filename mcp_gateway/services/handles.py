@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from mcp_gateway.core.asking import TASKS, Resumed
+from mcp_gateway.core.asking import TASKS, Asked, Resumed
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidState, QuestionExpired
@@ -38,6 +38,7 @@ class _State(msgspec.Struct):
     until: float
     state: str
     round: int
+    own: bool = False
 
 
 class _Task(msgspec.Struct):
@@ -85,6 +86,7 @@ class Handles:
             server=found.server,
             round=found.round + 1,
             free=free,
+            own=found.own,
         )
 
     def seal(self, call: Call, result: Result) -> Result:
@@ -97,22 +99,23 @@ class Handles:
                 return result
             return _with(result, {"taskId": jsonrpc.encode(call.params.view().get("taskId"))})
         if asked.questions or asked.state or asked.parked:
-            sealed = self._sealed_state(call, asked.state, parks=asked.parked is not None)
+            sealed = self._sealed_state(call, asked)
             return _with(result, {"requestState": jsonrpc.encode(sealed)})
         return self._began(call, result)
 
-    def _sealed_state(self, call: Call, state: str, *, parks: bool) -> str:
+    def _sealed_state(self, call: Call, asked: Asked) -> str:
         made = _State(
             worker=self._worker,
             server=call.target.server,
             parent=call.id,
-            park=call.id if parks else "",
+            park=call.id if asked.parked is not None else "",
             method=call.method,
             digest=_digest(call),
             who=_who(call),
             until=self._clock() + self._wait(),
-            state=state,
+            state=asked.state,
             round=call.resumed.round,
+            own=asked.own,
         )
         return self._seal.close(STATE, msgspec.json.encode(made))
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,23 +12,15 @@ from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.services.acts import ACTS
 from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.operation import Nothing, Operation, Word
 from mcp_gateway.services.snapshots import Snapshots
 from mcp_gateway.store.keys import LOCAL, Keys
 from mcp_gateway.store.pins import AccessRequests
 from mcp_gateway.wire import jsonrpc
 
 DAY: Final = 86_400
-
-
-Word = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
-"""One role or scope: a blank in it would make it two."""
-
-
-class Nothing(BaseModel):
-    """No parameters."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class CreateKey(BaseModel):
@@ -67,15 +59,6 @@ class Named(BaseModel):
     server: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Its HTTP form, its parameters and what does it."""
-
-    route: str
-    parameters: type[BaseModel]
-    run: Callable[["Operations", Call, Any], Awaitable[Any]]
-
-
 class Operations:
     """The services behind the table."""
 
@@ -84,6 +67,8 @@ class Operations:
         self._keyring = keyring
         self._requests = requests
         self.snapshots: Snapshots | None = None
+        self.acting: dict[str, Any] = {}
+        """The services whose acts are operations too, by the first part of their names."""
 
     async def run(self, call: Call) -> Result:
         """Runs the operation that the call names. Raises InvalidRequest for its parameters."""
@@ -96,7 +81,9 @@ class Operations:
         except ValidationError as error:
             said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise InvalidRequest(said) from None
-        return jsonrpc.body(jsonrpc.encode({"value": await operation.run(self, call, parameters)}))
+        service = self.acting.get(call.target.name.partition(".")[0], self)
+        value = await operation.run(service, call, parameters)
+        return jsonrpc.body(jsonrpc.encode({"value": value}))
 
     async def create_key(self, call: Call, asked: CreateKey) -> Mapping[str, Any]:
         now = int(time.time())
@@ -170,4 +157,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "servers.diff": Operation("POST /servers/diff", Named, Operations.differences),
     "servers.accept": Operation("POST /servers/accept", Accept, Operations.accept),
     "access.list": Operation("GET /access", Nothing, Operations.list_requests),
+    **ACTS,
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -30,6 +30,9 @@ INSISTING = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 SUSPECTED_EVERY = 5.0
 """Seconds between two looks at a server of which calls fail."""
 
+Shows = Callable[[], Awaitable[Credential]]
+"""What the gateway itself shows an upstream, for its lists and announcements."""
+
 
 @dataclass(slots=True)
 class Running:
@@ -43,7 +46,7 @@ class Running:
     name: str
     config: Server
     connector: Leased
-    credential: Callable[[], Credential]
+    credential: Shows
     listed: Sequence[Definition] = ()
     reviewed: Reviewed = field(default_factory=Reviewed)
     trouble: str = "it has not answered yet"
@@ -68,7 +71,7 @@ class Running:
         section = self.config.grant
         return Grant(section.kind, section.header, section.prefix)
 
-    def take(self, config: Server, credential: Callable[[], Credential]) -> None:
+    def take(self, config: Server, credential: Shows) -> None:
         """The same server under other terms. Whom it trusts or is shown is looked at anew."""
         if (config.trust, config.grant) != (self.config.trust, self.config.grant):
             self.wanted.set()
@@ -164,7 +167,7 @@ class Discovery:
     async def _look(self, running: Running) -> _Look:
         try:
             async with asyncio.timeout(DISCOVERY_BOUND):
-                listed = await running.connector.discover(running.credential())
+                listed = await running.connector.discover(await running.credential())
             reviewed = await asyncio.to_thread(
                 self._review.of,
                 running.name,

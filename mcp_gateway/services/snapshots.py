@@ -24,7 +24,7 @@ from mcp_gateway.services.compiled import Compiled, compiled
 from mcp_gateway.services.differences import Difference, between
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed
-from mcp_gateway.services.servers import Discovery, Running
+from mcp_gateway.services.servers import Discovery, Running, Shows
 from mcp_gateway.wire import jsonrpc
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,8 @@ class Snapshots:
         self._limiter = MemoryLimiter({})
         self._generation = 0
         self._force: _Force | None = None
+        self.shows: Callable[[str, Server], Shows] = credential_of
+        """How what the gateway itself shows a server is had."""
 
     @property
     def running(self) -> Mapping[str, Running]:
@@ -200,11 +202,11 @@ class Snapshots:
         known = self._running.get(name)
         connector = new.opened.get(name)
         if known and connector is None:
-            known.take(config, credential_of(name, config))
+            known.take(config, self.shows(name, config))
             return known
         if connector is None:
             raise KeyError(name)
-        running = Running(name, config, connector, credential_of(name, config))
+        running = Running(name, config, connector, self.shows(name, config))
         if known:
             # Until it has answered, its tools are those that were reviewed under this name.
             running.listed, running.reviewed = known.listed, known.reviewed
@@ -259,10 +261,10 @@ async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:
     await connector.retire(GRACE)
 
 
-def credential_of(name: str, config: Server) -> Callable[[], Credential]:
+def credential_of(name: str, config: Server) -> Shows:
     """What discovery shows the upstream."""
 
-    def read() -> Credential:
+    async def read() -> Credential:  # as what has to be asked for first
         secret = config.grant.secret
         if secret is None:
             return NONE

@@ -13,7 +13,7 @@ from mcp_gateway.core.errors import UpstreamFailed
 class Exchange:
     """Obtains the credential last, so that none is ever obtained for a refused call."""
 
-    needs: ClassVar = frozenset({"principal", "target", "decision"})
+    needs: ClassVar = frozenset({"principal", "target", "decision", "shown"})
     sets: ClassVar = frozenset({"credential"})
 
     def __init__(self, broker: ports.Broker) -> None:
@@ -24,8 +24,8 @@ class Exchange:
         call.discharged.add(CREDENTIAL)
         try:
             return await call_next(call)
-        except CredentialRefused:
-            call.credential = await self._broker.renewed(call)
+        except CredentialRefused as refused:
+            call.credential = await self._broker.renewed(call, refused)
         try:
             return await call_next(call)
         except CredentialRefused:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, SQLModel, create_engine, select
 
+from mcp_gateway.store import rows  # noqa: F401  # its tables are made with all others
 from mcp_gateway.store.tables import RevisionRow
 
 
@@ -42,11 +43,21 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that others see as a new revision. An exception undoes it."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self.quietly() as session:
             yield session
             row = session.get(RevisionRow, 1) or RevisionRow()
             row.number += 1
             session.add(row)
+
+    @contextmanager
+    def quietly(self) -> Iterator[Session]:
+        """A transaction that no other process need hear of. An exception undoes it.
+
+        It holds the store from its beginning: what is read in it is still so when it writes.
+        """
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
 
     def revision(self) -> int:
         """The number of changes so far."""

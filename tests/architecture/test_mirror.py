@@ -9,6 +9,12 @@ from tests.architecture.documents import ROOT, name_of
 from tests.architecture.sources import PACKAGES, defines, python, sources
 
 ELSEWHERE: Final = {
+    "mcp_gateway/store/rows.py": "rows without behaviour, which the tests beside it read",
+    "mcp_gateway/oauth/ports.py": "contracts without behaviour, which the tests of both sides read",
+    **{
+        str(path.relative_to(ROOT)): "it puts together what every test of a whole gateway runs"
+        for path in (ROOT / "mcp_gateway" / "wiring").glob("[a-z]*.py")
+    },
     "mcp_gateway/store/tables.py": "rows without behaviour, which the tests beside it read",
 }
 """Sources that have no test of their own, and why."""
@@ -21,7 +27,7 @@ OF_SEVERAL: Final = {
 """Tests that are about more than one source, or about one that has no name."""
 BESIDE: Final = {
     *("architecture", "bench", "conformance", "deploy", "fuzz", "runtimes", "scenarios", "soak"),
-    "support",
+    *("browser", "demo", "support"),
 }
 """Folders of tests that mirror nothing."""
 

@@ -13,7 +13,7 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked, Question, Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import Credential, CredentialRefused
+from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
 from mcp_gateway.core.decision import Decision, Effect, Obligation, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
 from mcp_gateway.core.errors import (
@@ -251,7 +251,7 @@ class FakeBroker:
     async def credential(self, call: Call) -> Credential:
         return self._next(call)
 
-    async def renewed(self, call: Call) -> Credential:
+    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
         return self._next(call)
 
     def _next(self, call: Call) -> Credential:
@@ -292,3 +292,8 @@ class FakeObserver:
 
     def ended(self, call: Call, outcome: str, seconds: float) -> None:
         self.seen.append((call.id, outcome, seconds))
+
+
+async def shows_nothing() -> Credential:
+    """What a server without a grant is shown when the gateway itself asks it."""
+    return NONE

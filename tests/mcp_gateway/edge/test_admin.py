@@ -11,6 +11,7 @@ from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import (
     REFUSALS,
+    ConsentRequired,
     Forbidden,
     InsufficientScope,
     MissingCapability,
@@ -197,7 +198,12 @@ async def test_a_body_that_stops_half_way_is_no_body() -> None:
 
 @pytest.mark.requirement("admin:refusals")
 @pytest.mark.parametrize(
-    "kind", [kind for kind in REFUSALS if kind not in (InsufficientScope, MissingCapability)]
+    "kind",
+    [
+        kind
+        for kind in REFUSALS
+        if kind not in (InsufficientScope, MissingCapability, ConsentRequired)
+    ],
 )
 async def test_a_refusal_has_its_status_and_its_words(kind: type[Refusal]) -> None:
     admin = Admin()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mcp_gateway.core.entry import Receipt
 from mcp_gateway.core.errors import (
     REFUSALS,
+    ConsentRequired,
     Forbidden,
     HeaderMismatch,
     InsufficientScope,
@@ -36,6 +37,8 @@ def _made(kind: type[Refusal], **changes: Any) -> Refusal:
         return InsufficientScope({"b"}, {"a", "b"})
     if kind is MissingCapability:
         made: Refusal = MissingCapability("it is so", {"elicitation": {}})
+    elif kind is ConsentRequired:
+        made = ConsentRequired("github", "https://gw.example/connect/t", "it is so")
     else:
         made = kind("it is so")
     for name, value in changes.items():
@@ -134,7 +137,8 @@ def test_only_a_refusal_that_will_be_the_same_says_not_to_retry(kind: type[Refus
 
     said = words(call(), _made(kind), CONTACT)
 
-    assert ("Do not retry" in said) is not passing
+    assert ("Do not retry" in said) is not (passing or kind is ConsentRequired)
+    assert ("Open the address, then call again" in said) is (kind is ConsentRequired)
     assert ("It may pass" in said) is passing
     assert "taken effect" not in said
 

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_gateway.config import Secret
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NO_GRANT, NONE, Credential, Grant
+from mcp_gateway.core.credential import NO_GRANT, NONE, Credential, CredentialRefused, Grant
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.snapshot import Upstream
 from mcp_gateway.core.target import Target
@@ -89,7 +89,7 @@ async def test_a_secret_that_was_rotated_is_read_again_when_the_upstream_refused
     call = _call()
     call.credential = await broker.credential(call)
 
-    renewed = await broker.renewed(call)
+    renewed = await broker.renewed(call, CredentialRefused())
 
     assert renewed.headers == (("Authorization", "Bearer new"),)
     assert await broker.credential(_call()) == renewed
@@ -102,7 +102,7 @@ async def test_a_secret_that_was_not_rotated_is_not_tried_again() -> None:
     call.credential = await broker.credential(call)
 
     with pytest.raises(UpstreamFailed, match="refuses the gateway's credential"):
-        await broker.renewed(call)
+        await broker.renewed(call, CredentialRefused())
 
 
 async def test_calls_that_were_refused_together_all_get_the_new_secret() -> None:
@@ -112,7 +112,7 @@ async def test_calls_that_were_refused_together_all_get_the_new_secret() -> None
     for call in calls:
         call.credential = await broker.credential(call)
 
-    renewed = [await broker.renewed(call) for call in calls]
+    renewed = [await broker.renewed(call, CredentialRefused()) for call in calls]
 
     assert {credential.headers for credential in renewed} == {(("Authorization", "Bearer new"),)}
 

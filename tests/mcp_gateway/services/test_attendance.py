@@ -8,14 +8,14 @@ import pytest
 
 from mcp_gateway.config import Server
 from mcp_gateway.core.change import Change, Interest
-from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.services import attendance
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.servers import Running
-from tests.support.fakes import FakeConnector
+from tests.support.fakes import FakeConnector, shows_nothing
 from tests.support.waiting import until
 
 TOOLS = Change("tools", "up")
@@ -54,7 +54,7 @@ class Desk:
         bulletin = Bulletin()
         bulletin.subscribe(self.told.append)
         self.attendance = Attendance(bulletin)
-        self.running = Running("up", Server(connector="x"), Leased("up", connector), lambda: NONE)
+        self.running = Running("up", Server(connector="x"), Leased("up", connector), shows_nothing)
         following = self.attendance.follow(self.running)
         self.task = asyncio.get_running_loop().create_task(following)
 

@@ -9,7 +9,7 @@ import pytest
 from connectors.definitions import define
 from mcp_gateway.config import Server
 from mcp_gateway.core.asking import Offered
-from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
+from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.target import Definition, Target
 from mcp_gateway.services import servers
@@ -20,7 +20,7 @@ from mcp_gateway.store.database import Database
 from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire import jsonrpc
 from tests.support.calls import resolved
-from tests.support.fakes import FakeConnector
+from tests.support.fakes import FakeConnector, shows_nothing
 
 BOUND = 5.0
 
@@ -72,7 +72,7 @@ def pins(tmp_path: Path) -> Pins:
 
 def running(connector: Upstream, **config: str) -> Running:
     server = Server.model_validate({"connector": "mcp_http", **config})
-    return Running("desk", server, Leased("desk", connector), lambda: NONE)
+    return Running("desk", server, Leased("desk", connector), shows_nothing)
 
 
 class Changes:

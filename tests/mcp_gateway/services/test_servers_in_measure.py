@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcp_gateway.config import Server
-from mcp_gateway.core.credential import NONE, Credential
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.target import Definition
 from mcp_gateway.services import servers
@@ -17,7 +17,7 @@ from mcp_gateway.services.review import Review
 from mcp_gateway.services.servers import Discovery, Running
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.pins import Pins
-from tests.support.fakes import FakeConnector
+from tests.support.fakes import FakeConnector, shows_nothing
 from tests.support.waiting import until
 
 
@@ -46,7 +46,7 @@ def review(tmp_path: Path) -> Review:
 def followed(review: Review, failure: UpstreamFailed | None) -> tuple[Listing, Discovery]:
     listing = Listing(failure=failure)
     listing.running = Running(
-        "up", Server(connector="mcp_http"), Leased("up", listing), lambda: NONE
+        "up", Server(connector="mcp_http"), Leased("up", listing), shows_nothing
     )
     return listing, Discovery(review, lambda: None, lambda _: None)
 

@@ -2,6 +2,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlmodel import select
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.store.database import Database, StoreDamagedError
 from mcp_gateway.store.keys import Keys
+from mcp_gateway.store.rows import LeaseRow
 from mcp_gateway.store.tables import RevocationRow
 
 ROOT = Path(__file__).parents[3]
@@ -153,3 +155,32 @@ def test_a_writer_waits_for_another_one(path: Path) -> None:
 
 
 _PRAGMAS = ("journal_mode", "synchronous", "busy_timeout")
+
+
+@pytest.mark.requirement("identity:no-change-is-missed")
+def test_changes_of_several_threads_all_count(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "gateway.db")
+
+    def change() -> None:
+        for _ in range(20):
+            with database.writing():
+                pass
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(change) for _ in range(4)]:
+            done.result()
+
+    assert database.revision() == 80
+    database.close()
+
+
+def test_a_quiet_change_is_no_new_revision(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "gateway.db")
+
+    with database.quietly() as session:
+        session.add(LeaseRow(name="x", owner="me", until=1.0))
+
+    assert database.revision() == 0
+    with database.reading() as session:
+        assert session.get(LeaseRow, "x") is not None
+    database.close()

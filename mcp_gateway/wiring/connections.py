@@ -1,0 +1,7 @@
+"""What people connect."""
+
+from mcp_gateway.wiring.ground import Ground, Wired
+
+
+def wire(ground: Ground, wired: Wired) -> None:
+    """Nothing yet."""

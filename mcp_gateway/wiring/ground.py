@@ -1,0 +1,100 @@
+"""What the parts are wired on, and what they bring."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.routing import Route
+
+from mcp_gateway.config import Server, Settings
+from mcp_gateway.core import ports
+from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.views import NO_VIEWS, Views
+from mcp_gateway.home import Home
+from mcp_gateway.oauth.broker import Broker
+from mcp_gateway.oauth.ports import (
+    Authorizing,
+    Browsers,
+    Connecting,
+    Consents,
+    Leases,
+    Secrets,
+    Tokens,
+)
+from mcp_gateway.services.jobs import Job
+from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.services.listens import Listens
+from mcp_gateway.services.servers import Shows
+from mcp_gateway.services.snapshots import Snapshots, credential_of
+from mcp_gateway.store.database import Database
+from mcp_gateway.telemetry.metrics import Metrics
+from mcp_gateway.wire.http import HttpClient
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is open before anything is wired. `settings` gives the configuration in force."""
+
+    settings: Callable[[], Settings]
+    home: Home
+    database: Database
+    http: HttpClient
+    ledger: ports.Ledger
+    current: Current
+    keyring: KeyringService
+    metrics: Metrics
+
+
+def static_broker(settings: Settings) -> ports.Broker:
+    """Of the grants whose credential is configured."""
+    return Broker(
+        {
+            name: server.grant.secret.read
+            for name, server in settings.servers.items()
+            if server.grant.secret
+        }
+    )
+
+
+def the_external(_: Settings, external: Tokens | None) -> Tokens | None:
+    """What verifies tokens where the gateway issues none itself."""
+    return external
+
+
+@dataclass(slots=True)
+class Wired:
+    """What the parts bring.
+
+    `broker`, `shows` and `tokens` are called for each configuration, `routes` too; `installed` is
+    told of each one that is put in force. `acting` are the services whose acts are operations, by
+    the first part of their names; `jobs` go on beside the calls; `troubles` say by name what is
+    wrong; `closing` ends what has to end, the last first. `listens` and `snapshots` are there once
+    everything is wired.
+    """
+
+    secrets: Secrets | None = None
+    leases: Leases | None = None
+    consents: Consents | None = None
+    connecting: Connecting | None = None
+    browsers: Browsers | None = None
+    authorizing: Authorizing | None = None
+    views: Views = NO_VIEWS
+    broker: Callable[[Settings], ports.Broker] = static_broker
+    shows: Callable[[str, Server], Shows] = credential_of
+    tokens: Callable[[Settings, Tokens | None], Tokens | None] = the_external
+    acting: dict[str, Any] = field(default_factory=dict)
+    routes: list[Callable[[Settings], Sequence[Route]]] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    listens: Listens | None = None
+    snapshots: Snapshots | None = None
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    installed: list[Callable[[Settings], None]] = field(default_factory=list)
+    troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
+
+    async def aclose(self) -> None:
+        for end in reversed(self.closing):
+            await end()
+
+    def trouble(self) -> Mapping[str, str]:
+        """All that is wrong, by name."""
+        return {name: said for look in self.troubles for name, said in look().items()}
