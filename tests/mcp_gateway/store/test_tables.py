@@ -25,10 +25,10 @@ def test_the_tables_are_these() -> None:
 
 def test_no_column_holds_what_opens_something() -> None:
     named = {
-        (table.name, column)
+        (table.name, column.name)
         for table in SQLModel.metadata.sorted_tables
-        for column in table.columns.keys()
-        if column in OPEN
+        for column in table.columns
+        if column.name in OPEN
     }
 
     assert named == set(SEALED_OR_HASHED)
