@@ -154,7 +154,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     handles = Handles(home.state_secret(), lambda: parts.settings.sessions.question)
     parking = Parking(ledger, lambda: parts.settings.sessions.question)
     on = (home, database, http, ledger, current, keyring, metrics)
-    made = wired(ground := Ground(lambda: parts.settings, *on))
+    made = wired(ground := Ground(settings, lambda: parts.settings, *on))
     stack.push_async_callback(made.aclose)
     chain_of = _Chains(ledger, parking, handles, observers, made.broker)
     listens = made.listens = Listens(current, Attendance(Bulletin()), resolve)

@@ -84,6 +84,10 @@ class Home:
         """The secret that seals what callers bring back. Losing it expires open questions."""
         return _secret(self.folder / "state.key", RESTORE_OR_REMOVE)
 
+    def vault_secret(self) -> bytes:
+        """The key of the vault, where none is configured. Losing it loses what people connected."""
+        return _secret(self.folder / "vault.key", RESTORE)
+
     def installation(self) -> str:
         """A name for this installation's logs, made once."""
         path = self.folder / "installation"

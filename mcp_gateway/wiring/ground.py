@@ -33,8 +33,12 @@ from mcp_gateway.wire.http import HttpClient
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What is open before anything is wired. `settings` gives the configuration in force."""
+    """What is open before anything is wired.
 
+    `settings` gives the configuration in force, once there is one; `at_start` is the first.
+    """
+
+    at_start: Settings
     settings: Callable[[], Settings]
     home: Home
     database: Database

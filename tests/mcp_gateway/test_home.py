@@ -30,13 +30,22 @@ def test_the_folder_and_all_in_it_are_the_owners_alone(home: Home) -> None:
         home.write_defaults()
         home.signing_key()
         home.commitment_secret()
+        home.vault_secret()
         home.installation()
     finally:
         os.umask(before)
 
     assert mode(home.folder) == 0o700
     assert {path.name: mode(path) for path in home.folder.iterdir()} == dict.fromkeys(
-        ("commitments.key", "gateway.toml", "installation", "ledger.key", "policy.csv"), 0o600
+        (
+            "commitments.key",
+            "gateway.toml",
+            "installation",
+            "ledger.key",
+            "policy.csv",
+            "vault.key",
+        ),
+        0o600,
     )
 
 
@@ -58,14 +67,14 @@ def test_a_folder_that_is_there_already_is_kept(home: Home) -> None:
 
 @pytest.mark.requirement("home:keys-are-made-once")
 def test_keys_and_names_are_made_once(home: Home) -> None:
-    def made() -> tuple[bytes, bytes, str]:
+    def made() -> tuple[bytes, bytes, bytes, str]:
         signing = home.signing_key().private_bytes_raw()
-        return signing, home.commitment_secret(), home.installation()
+        return signing, home.commitment_secret(), home.vault_secret(), home.installation()
 
     first = made()
 
     assert made() == first
-    assert [len(part) for part in first] == [32, 32, len("mcp-gateway.local/12345678")]
+    assert [len(part) for part in first] == [32, 32, 32, len("mcp-gateway.local/12345678")]
 
 
 @pytest.mark.requirement("home:keys-are-made-once")

@@ -1,0 +1,1 @@
+"""Keys that seal the keys of secrets."""
