@@ -64,11 +64,15 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A registered key: whom it stands for, and until when (Unix seconds; 0 is for ever)."""
+    """A registered key: whom it stands for, until when (0 is for ever) and since when.
+
+    Times are Unix seconds.
+    """
 
     id: str
     principal: Principal
     expires: int = 0
+    created: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ class Keyring:
     """What authentication looks up: swapped alone, within a second of a change.
 
     `keys` maps the SHA-256 of an API key to what it stands for. `revoked` holds names in the
-    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>` and `client:<id>`. `ended`
-    maps such names, and `family:<id>`, to Unix seconds: tokens issued then or before are over.
+    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>`, `client:<id>`,
+    `session:<issuer>|<sid>` and `family:<id>`. `ended` maps such names to Unix seconds: what was
+    issued then or before is over.
     `grants` has what each person connected, so that no call has to look into the store.
     """
 
@@ -86,6 +91,12 @@ class Keyring:
     generation: int = 0
     grants: Mapping[GrantKey, Granted] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
+
+    def is_over(self, names: frozenset[str], issued: int) -> bool:
+        """Whether what goes by these names, and was issued then, is revoked."""
+        if not self.revoked.isdisjoint(names):
+            return True
+        return bool(self.ended) and any(self.ended.get(name, -1) >= issued for name in names)
 
 
 async def unanswered(call: "Call") -> "Result":

@@ -10,15 +10,24 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current
 from mcp_gateway.edge.asgi import Headers, HttpError
 from mcp_gateway.edge.failures import Failures
+from mcp_gateway.oauth.claims import TokenRefused
 from mcp_gateway.oauth.ports import Tokens
-from mcp_gateway.oauth.rfc9068 import KeyUnknown, TokenRefused
+from mcp_gateway.oauth.rfc9068 import KeyUnknown, TokenExpired
 from mcp_gateway.store.keys import PREFIX, digest_of
 
 _KEY: Final = f"{PREFIX}_".encode()
 
 
+def no_scopes(_: str) -> frozenset[str]:
+    """Where no endpoint asks for any."""
+    return frozenset()
+
+
 class BearerAuthenticator:
-    """Who calls. `tokens` is None without an issuer; `anonymous` without any credential."""
+    """Who calls. `tokens` is None without an issuer; `anonymous` without any credential.
+
+    `scopes` says which ones a client should ask for at the endpoint of a path.
+    """
 
     def __init__(
         self,
@@ -27,12 +36,14 @@ class BearerAuthenticator:
         tokens: Tokens | None = None,
         anonymous: Principal | None = None,
         clock: Callable[[], float] = time.time,
+        scopes: Callable[[str], frozenset[str]] = no_scopes,
     ) -> None:
         self._current = current
         self._public = public
         self._tokens = tokens
         self._anonymous = anonymous
         self._clock = clock
+        self._scopes = scopes
         self.failures = Failures()
 
     def authenticate(self, headers: Headers, path: str, peer: str) -> Principal:
@@ -46,7 +57,7 @@ class BearerAuthenticator:
             if self._anonymous:
                 return self._anonymous
             said = "send an API key or an access token, as 'Authorization: Bearer ...'"
-            raise HttpError(401, f"Not authenticated: {said}.", [self._challenge(path, [])])
+            raise HttpError(401, f"Not authenticated: {said}.", [self._unauthorized(path)])
         scheme, _, credential = given.partition(b" ")
         credential = credential.strip()
         if (wait := self.failures.wait(peer)) and not self._knows(credential):
@@ -60,7 +71,7 @@ class BearerAuthenticator:
         except TokenRefused as refused:
             # Whose issuer has a new key did nothing wrong, and to find that out costs nothing.
             self.failures.count(peer, against=not isinstance(refused, KeyUnknown))
-            challenge = self._challenge(path, ['error="invalid_token"'])
+            challenge = self._unauthorized(path, 'error="invalid_token"')
             raise HttpError(401, f"Not authenticated: {refused}.", [challenge]) from None
 
     def again(self, headers: Headers, path: str) -> Principal:
@@ -77,6 +88,22 @@ class BearerAuthenticator:
         if self._anonymous:
             return self._anonymous
         raise HttpError(401, "Not authenticated: send an API key or an access token.")
+
+    def revoked(self, headers: Headers, path: str) -> bool:
+        """Whether what was accepted before has been taken back. What only expired is not.
+
+        Nor is what waits for the keys of its issuer: they may come, or come back.
+        """
+        given = headers.get(b"authorization")
+        if given is None:
+            return self._anonymous is None
+        try:
+            self._principal(given.partition(b" ")[2].strip(), path)
+        except (TokenExpired, KeyUnknown):
+            return False
+        except TokenRefused:
+            return True
+        return False
 
     def challenge(self, path: str, refusal: InsufficientScope) -> tuple[bytes, bytes]:
         """For a step-up: every scope that the call needs (RFC 6750, section 3.1)."""
@@ -95,7 +122,7 @@ class BearerAuthenticator:
         if self._tokens is None:
             raise TokenRefused("this gateway takes API keys only")
         accepted = self._tokens.accept(credential, self._public + path)
-        if accepted.names & self._current.keyring.revoked:
+        if self._current.keyring.is_over(accepted.names, accepted.issued):
             raise TokenRefused("the token was revoked")
         return accepted.principal
 
@@ -105,10 +132,15 @@ class BearerAuthenticator:
         if key is None:
             raise TokenRefused("the key is unknown or was revoked")
         if key.expires and key.expires <= self._clock():
-            raise TokenRefused("the key has expired")
-        if keyring.revoked and not keyring.revoked.isdisjoint(_names(key)):
+            raise TokenExpired("the key has expired")
+        if keyring.is_over(_names(key), key.created):
             raise TokenRefused("the key, its subject or its client was revoked")
         return key.principal
+
+    def _unauthorized(self, path: str, *error: str) -> tuple[bytes, bytes]:
+        """For a log-in: the scopes that the endpoint is of use with (RFC 6750, section 3)."""
+        scopes = " ".join(sorted(self._scopes(path)))
+        return self._challenge(path, [*error, *([f'scope="{scopes}"'] if scopes else [])])
 
     def _challenge(self, path: str, parts: list[str]) -> tuple[bytes, bytes]:
         """Names the metadata where there is an authorization server to find through it.
@@ -121,6 +153,7 @@ class BearerAuthenticator:
         return b"www-authenticate", ("Bearer " + ", ".join(parts)).strip().encode()
 
 
-def _names(key: ApiKey) -> tuple[str, str, str]:
+def _names(key: ApiKey) -> frozenset[str]:
     principal = key.principal
-    return f"key:{key.id}", f"subject:{principal.identity}", f"client:{principal.client}"
+    names = (f"key:{key.id}", f"subject:{principal.identity}", f"client:{principal.client}")
+    return frozenset(names)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joserfc import jwt
@@ -15,6 +15,8 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.oauth import claims as said
+from mcp_gateway.oauth.claims import Claims, TokenRefused
 
 LEEWAY: Final = 30
 LONGEST: Final = 16 * 1024
@@ -28,11 +30,11 @@ ALGORITHMS: Final = frozenset(
 """What a configuration may allow. With a shared secret, or none, anybody could sign."""
 
 # Strict, since decoders of base64 drop what is not of its alphabet: one token, one form.
-_COMPACT: Final = re.compile(rb"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_COMPACT: Final = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
-class TokenRefused(Exception):
-    """A token that does not authenticate, and why."""
+class TokenExpired(TokenRefused):
+    """A token whose time is over, as all come to be: nobody took it back."""
 
 
 class KeyUnknown(TokenRefused):
@@ -41,9 +43,13 @@ class KeyUnknown(TokenRefused):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a token stands for. `names` are those by which it can be revoked."""
+    """What a token stands for. `names` are those by which it can be revoked.
+
+    `issued` and `expires` are Unix seconds, of the issuer's clock.
+    """
 
     principal: Principal
+    issued: int
     expires: int
     audiences: frozenset[str]
     names: frozenset[str]
@@ -51,7 +57,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token must say. `lifetime` in seconds is the longest that is taken."""
+    """What a token must say. `lifetime` in seconds is the longest that is taken.
+
+    Without an `audience` a token is for the one endpoint that it names, to the letter. `ours` are
+    the tokens of the gateway's own server: they say which issuer knows the person, and whom as.
+    """
 
     issuer: str
     audience: str
@@ -60,6 +70,13 @@ class Expected:
     lifetime: int
     roles_claim: str = "roles"
     tenant_claim: str = ""
+    role_map: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    tenant_map: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = False
+
+
+Seen = Callable[[bytes, bytes, Accepted], None]
+"""Told of each token that is accepted: its digest, its text, and what it stands for."""
 
 
 class AccessTokens:
@@ -74,6 +91,7 @@ class AccessTokens:
         self._known: dict[bytes, Accepted] = {}
         self.wanted: Callable[[], None] = _nothing
         """Asks for the keys anew: a token named one that is not among them."""
+        self.seen: Seen | None = None
 
     @property
     def ready(self) -> bool:
@@ -84,31 +102,44 @@ class AccessTokens:
         self._keys = keys
         self._known = {}
 
+    @property
+    def issuer(self) -> str:
+        return self._expected.issuer
+
     def remembers(self, token: bytes) -> bool:
         """Whether this token was verified before, so that looking at it again costs nothing."""
         return hashlib.sha256(token).digest() in self._known
+
+    def knows(self, digest: bytes) -> bool:
+        """The same, of a token with this SHA-256."""
+        return digest in self._known
 
     def accept(self, token: bytes, resource: str) -> Accepted:
         """A token for the gateway, or for the one resource that is asked for.
 
         Raises TokenRefused.
         """
-        digest = hashlib.sha256(token).digest()
+        return self.accepted(hashlib.sha256(token).digest(), token, resource)
+
+    def accepted(self, digest: bytes, token: bytes, resource: str) -> Accepted:
+        """The same, where the SHA-256 of the token is known. Raises TokenRefused."""
         known = self._known.get(digest)
         if known is None:
-            known = self._verify(token)
+            known = self._verify(token, digest)
             if len(self._known) >= MOST_REMEMBERED:
                 self._known = {}
             self._known[digest] = known
         if known.expires < self._clock() - LEEWAY:
-            raise TokenRefused("the token has expired")
-        if self._expected.audience not in known.audiences and resource not in known.audiences:
+            raise TokenExpired("the token has expired")
+        if resource not in known.audiences and self._expected.audience not in known.audiences:
             raise TokenRefused("the token is for another audience")
+        if self.seen is not None:
+            self.seen(digest, token, known)
         return known
 
-    def _verify(self, token: bytes) -> Accepted:
+    def _verify(self, token: bytes, digest: bytes) -> Accepted:
         if self._keys is None:
-            raise TokenRefused("the keys of the issuer are not there yet")
+            raise KeyUnknown("the keys of the issuer are not there yet")
         self._check(_header(token))
         try:
             claims = jwt.decode(token, self._keys, registry=self._registry).claims
@@ -120,7 +151,7 @@ class AccessTokens:
             raise TokenRefused("no key of the issuer signed the token") from None
         except (JoseError, ValueError, RecursionError):
             raise TokenRefused("the token cannot be verified") from None
-        return self._accepted(claims)
+        return self._accepted(claims, digest)
 
     def _check(self, header: Mapping[str, Any]) -> None:
         if header.get("alg") not in self._expected.algorithms:
@@ -130,100 +161,114 @@ class AccessTokens:
         if "crit" in header or "b64" in header:
             raise TokenRefused("the token wants an extension that is not known here")
 
-    def _accepted(self, claims: Mapping[str, Any]) -> Accepted:
+    def _accepted(self, claims: Claims, digest: bytes) -> Accepted:
         if claims.get("iss") != self._expected.issuer:
             raise TokenRefused("the token is of another issuer")
-        principal = self._principal(claims)
-        return Accepted(
-            principal,
-            self._expiry(claims),
-            _words(claims, "aud", apart=False),
-            _names(principal, _text(claims, "jti")),
-        )
+        issued, expires = self._times(claims)
+        audiences = said.words(claims, "aud", apart=False) - {""}
+        principal = (_ours if self._expected.ours else _theirs)(self._expected, claims)
+        names = _names(self._expected, principal, claims, digest)
+        return Accepted(principal, issued, expires, audiences, names)
 
-    def _expiry(self, claims: Mapping[str, Any]) -> int:
-        issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
+    def _times(self, claims: Claims) -> tuple[int, int]:
+        issued, expires = said.seconds(claims, "iat"), said.seconds(claims, "exp")
         if expires - issued > self._expected.lifetime:
             raise TokenRefused(f"the token lives longer than {self._expected.lifetime} s")
-        begins = max(issued, _seconds(claims, "nbf")) if "nbf" in claims else issued
+        begins = max(issued, said.seconds(claims, "nbf")) if "nbf" in claims else issued
         if begins > self._clock() + LEEWAY:
             raise TokenRefused("the token is not valid yet")
-        return expires
+        return issued, expires
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        expected = self._expected
-        subject = _text(claims, "sub")
-        tenant = _text(claims, expected.tenant_claim) if expected.tenant_claim else expected.tenant
-        if not subject or not tenant:
-            raise TokenRefused("the token names no subject, or no tenant")
-        return Principal(
-            issuer=expected.issuer,
-            subject=subject,
-            tenant=tenant,
-            client=_text(claims, "client_id"),
-            actor=_actor(claims),
-            roles=_words(claims, expected.roles_claim),
-            scopes=_words(claims, "scope"),
-        )
+
+def _theirs(expected: Expected, claims: Claims) -> Principal:
+    subject, tenant = said.text(claims, "sub"), _tenant(expected, claims)
+    if not subject or not tenant:
+        raise TokenRefused("the token names no subject, or no tenant")
+    return Principal(
+        issuer=expected.issuer,
+        subject=subject,
+        tenant=tenant,
+        client=said.text(claims, "client_id"),
+        actor=said.actor(claims),
+        roles=said.mapped(said.words(claims, expected.roles_claim), expected.role_map),
+        scopes=said.words(claims, "scope"),
+    )
+
+
+def _tenant(expected: Expected, claims: Claims) -> str:
+    if not expected.tenant_claim:
+        return expected.tenant
+    named = said.text(claims, expected.tenant_claim)
+    if not expected.tenant_map:
+        return named
+    if named not in expected.tenant_map:
+        raise TokenRefused("the tenant that the token names is not among those that are served")
+    return expected.tenant_map[named]
+
+
+def _ours(_: Expected, claims: Claims) -> Principal:
+    """Whoever logged in is whom their own issuer says: the same, whatever they show."""
+    issuer, subject, tenant = (said.text(claims, n) for n in ("idp", "idp_sub", "tenant"))
+    if not issuer or not subject or not tenant:
+        raise TokenRefused("the token does not say who was logged in")
+    return Principal(
+        issuer=issuer,
+        subject=subject,
+        tenant=tenant,
+        client=said.text(claims, "client_id"),
+        actor=said.actor(claims),
+        roles=said.words(claims, "roles"),
+        scopes=said.words(claims, "scope"),
+        mode=said.text(claims, "mode") or "unknown",
+    )
+
+
+def issuer_of(token: bytes) -> str:
+    """Whose token this says it is, before anything is verified: which keys it is looked at with.
+
+    Raises TokenRefused.
+    """
+    parts = _parts(token)
+    issuer = _object(parts[2], "claims").get("iss")
+    if not isinstance(issuer, str):
+        raise TokenRefused("the token names no issuer")
+    return issuer
 
 
 def _header(token: bytes) -> Mapping[str, Any]:
     """The header, before anything is verified: what a stranger wrote."""
+    return _object(_parts(token)[1], "header")
+
+
+def _parts(token: bytes) -> re.Match[bytes]:
     parts = _COMPACT.fullmatch(token) if len(token) <= LONGEST else None
     if parts is None:
         raise TokenRefused("it is neither a key of this gateway nor a signed JWT")
-    encoded = parts[1]
+    return parts
+
+
+def _object(encoded: bytes, name: str) -> Mapping[str, Any]:
     try:
-        header = json.loads(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
+        found = json.loads(base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)))
     except (ValueError, RecursionError):
-        header = None
-    if not isinstance(header, dict):
-        raise TokenRefused("the header of the token cannot be read")
-    return header
+        found = None
+    if not isinstance(found, dict):
+        raise TokenRefused(f"the {name} of the token cannot be read")
+    return found
 
 
-def _seconds(claims: Mapping[str, Any], name: str) -> int:
-    value = claims.get(name)
-    if type(value) is not int:  # a boolean is an int too, and no time
-        raise TokenRefused(f"the token has no {name} in whole seconds")
-    return value
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    """A claim that is text; empty when it is absent."""
-    value = claims.get(name, "")
-    if not isinstance(value, str):
-        raise TokenRefused(f"the claim {name} is not text")
-    return value
-
-
-def _words(claims: Mapping[str, Any], name: str, *, apart: bool = True) -> frozenset[str]:
-    """A claim of words: a list, or one text, which blanks set apart if it is not one word."""
-    value = claims.get(name, [])
-    if isinstance(value, str):
-        value = value.split() if apart else [value]
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise TokenRefused(f"the claim {name} is not a list of words")
-    return frozenset(value)
-
-
-def _actor(claims: Mapping[str, Any]) -> str:
-    """Who acts for the subject (RFC 8693, section 4.1). One that cannot be read is not nobody."""
-    if "act" not in claims:
-        return ""
-    act = claims["act"]
-    actor = act.get("sub") if isinstance(act, dict) else None
-    if not isinstance(actor, str) or not actor:
-        raise TokenRefused("the claim act names nobody")
-    return actor
-
-
-def _names(principal: Principal, token_id: str) -> frozenset[str]:
-    issuer, names = principal.issuer, {f"subject:{principal.identity}"}
-    if token_id:
-        names.add(f"token:{issuer}|{token_id}")
+def _names(
+    expected: Expected, principal: Principal, claims: Claims, digest: bytes
+) -> frozenset[str]:
+    """By its own name, which is its digest where it has no `jti`, and by whom and what it is of."""
+    issuer, token_id = expected.issuer, said.text(claims, "jti") or f"sha256:{digest.hex()}"
+    names = {f"token:{issuer}|{token_id}", f"subject:{principal.identity}"}
     if principal.client:
         names.add(f"client:{principal.client}")
+    if session := said.text(claims, "sid"):
+        names.add(f"session:{issuer}|{session}")
+    if expected.ours and (family := said.text(claims, "fam")):
+        names.add(f"family:{family}")
     return frozenset(names)
 
 

@@ -9,7 +9,8 @@ from sqlmodel import select
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Keyring
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.tables import ApiKeyRow, RevocationRow
+from mcp_gateway.store.revocations import names_in
+from mcp_gateway.store.tables import ApiKeyRow
 
 LOCAL = "local"
 """The issuer of subjects that the gateway itself registered."""
@@ -92,18 +93,13 @@ class Keys:
                 session.add(row)
             return len(rows)
 
-    def deny(self, name: str, reason: str, now: int) -> None:
-        """Revokes a token, subject or client by its name in the keyring."""
-        with self._database.writing() as session:
-            session.merge(RevocationRow(name=name, reason=reason, revoked=now))
-
     def keyring(self, generation: int) -> Keyring:
         """Everything that authentication looks up, of this moment."""
         with self._database.reading() as session:
             rows = session.exec(select(ApiKeyRow).where(ApiKeyRow.revoked == 0)).all()
-            revoked = frozenset(session.exec(select(RevocationRow.name)))
+            revoked, ended = names_in(session)
         keys = {bytes.fromhex(row.digest): _api_key(row) for row in rows}
-        return Keyring(keys=keys, revoked=revoked, generation=generation)
+        return Keyring(keys=keys, revoked=revoked, generation=generation, ended=ended)
 
 
 def _api_key(row: ApiKeyRow) -> ApiKey:
@@ -116,7 +112,7 @@ def _api_key(row: ApiKeyRow) -> ApiKey:
         scopes=frozenset(row.scopes.split()),
         mode=row.mode,
     )
-    return ApiKey(id=row.id, principal=principal, expires=row.expires)
+    return ApiKey(row.id, principal, row.expires, row.created)
 
 
 def _summary(row: ApiKeyRow) -> KeySummary:

@@ -18,7 +18,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from mcp_gateway.oauth import rfc7517
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.keys import Keys
+from mcp_gateway.store.revocations import Revocations
 from tests.support.certificates import Authority
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
 from tests.support.oidc_provider import Provider, openid_provider
@@ -265,7 +265,7 @@ async def test_a_subject_that_another_process_revokes_is_out_within_a_second(wor
         assert (await http.post("/mcp", json=PING)).status_code == 200
 
         other = Database.open(world.gateway.parts.home.database)
-        await asyncio.to_thread(Keys(other).deny, name, "left", int(time.time()))
+        await asyncio.to_thread(Revocations(other).deny, name, "left", int(time.time()))
         other.close()
         revoked = time.monotonic()
         async with asyncio.timeout(BOUND):

@@ -12,7 +12,8 @@ from joserfc.jwk import Key, KeySet, OctKey
 
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.oauth import rfc9068
-from mcp_gateway.oauth.rfc9068 import AccessTokens, TokenRefused
+from mcp_gateway.oauth.claims import TokenRefused
+from mcp_gateway.oauth.rfc9068 import AccessTokens
 from tests.support.tokens import (
     EC,
     ED,

@@ -1,5 +1,6 @@
 """What a token says is read strictly: for whom, of whom, when, and who acts."""
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 from joserfc import jws
 
-from mcp_gateway.oauth.rfc9068 import AccessTokens, TokenRefused
+from mcp_gateway.oauth.claims import TokenRefused
+from mcp_gateway.oauth.rfc9068 import AccessTokens
 from tests.support.tokens import (
     AUDIENCE,
     EXPECTED,
@@ -161,11 +163,24 @@ def test_a_claim_that_should_be_text_and_is_not_is_refused(name: str, value: Any
     _refused(signed(claims(**{name: value})), f"{name} is not text")
 
 
-def test_a_token_without_id_and_client_has_no_such_names() -> None:
-    accepted = verifying().accept(signed(claims(jti=None, client_id=None)), HERE)
+def test_a_token_without_id_is_known_by_its_digest_and_without_a_client_by_none() -> None:
+    token = signed(claims(jti=None, client_id=None))
 
-    assert accepted.names == {f"subject:{ISSUER}|alice"}
+    accepted = verifying().accept(token, HERE)
+
+    digest = hashlib.sha256(token).hexdigest()
+    assert accepted.names == {f"subject:{ISSUER}|alice", f"token:{ISSUER}|sha256:{digest}"}
     assert accepted.principal.client == ""
+
+
+def test_a_token_is_known_by_the_session_at_its_issuer_too() -> None:
+    accepted = verifying().accept(signed(claims(sid="s-1", fam="not ours")), HERE)
+
+    assert accepted.names - {f"subject:{ISSUER}|alice", f"token:{ISSUER}|t-1"} == {
+        f"session:{ISSUER}|s-1",
+        "client:runtime",
+    }
+    assert accepted.issued == NOW - 10
 
 
 @pytest.mark.parametrize(
@@ -198,3 +213,65 @@ def test_roles_and_tenant_are_read_from_the_claims_that_are_configured() -> None
     assert principal.roles == {"user"}
     for org in (None, "", 5, ["acme"]):
         _refused(signed(claims(org=org)), "org is not text|no tenant", tokens)
+
+
+@pytest.mark.requirement("identity:groups-and-tenants")
+@pytest.mark.parametrize(
+    ("path", "changes", "roles"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["user"]}}, {"user"}),
+        ("realm_access.roles", {"realm_access": {}}, set()),
+        ("realm_access.roles", {}, set()),
+        ("a.b.c", {"a": {"b": {"c": "user admin"}}}, {"user", "admin"}),
+        ("https://acme.example/roles", {"https://acme.example/roles": ["user"]}, {"user"}),
+        ("a.b", {"a.b": ["user"], "a": {"b": ["admin"]}}, {"user"}),
+    ],
+)
+def test_a_claim_is_found_by_its_name_or_by_the_path_to_it(
+    path: str, changes: dict[str, Any], roles: set[str]
+) -> None:
+    tokens = verifying(replace(EXPECTED, roles_claim=path))
+
+    accepted = tokens.accept(signed(claims(roles=["admin"], **changes)), HERE)
+
+    assert accepted.principal.roles == roles
+
+
+@pytest.mark.requirement("identity:groups-and-tenants")
+@pytest.mark.parametrize("above", [["roles"], "roles", 5, True])
+def test_a_path_through_what_is_no_object_is_refused(above: Any) -> None:
+    tokens = verifying(replace(EXPECTED, roles_claim="realm.roles"))
+
+    _refused(signed(claims(realm=above)), "what is above it is no object", tokens)
+
+
+@pytest.mark.requirement("identity:groups-and-tenants")
+@pytest.mark.parametrize(
+    ("groups", "roles"),
+    [
+        (["Ops"], {"admin", "user"}),
+        (["Domain Users", "Everybody"], {"user"}),
+        (["admin"], set()),
+        (["ops", "OPS", "Ops "], set()),
+        ([], set()),
+    ],
+)
+def test_with_a_map_a_group_gives_its_roles_and_others_nothing(
+    groups: list[str], roles: set[str]
+) -> None:
+    role_map = {"Ops": frozenset({"admin", "user"}), "Domain Users": frozenset({"user"})}
+    tokens = verifying(replace(EXPECTED, roles_claim="groups", role_map=role_map))
+
+    accepted = tokens.accept(signed(claims(groups=groups)), HERE)
+
+    assert accepted.principal.roles == roles
+
+
+@pytest.mark.requirement("identity:groups-and-tenants")
+def test_with_a_map_a_token_of_any_other_tenant_is_refused() -> None:
+    expected = replace(EXPECTED, tenant_claim="tid", tenant_map={"9f-1": "acme"})
+    tokens = verifying(expected)
+
+    assert tokens.accept(signed(claims(tid="9f-1")), HERE).principal.tenant == "acme"
+    for tid in ("9f-2", "acme", "", None, ["9f-1"]):
+        _refused(signed(claims(tid=tid)), "not among those|tid is not text", tokens)

@@ -11,6 +11,7 @@ from sqlmodel import select
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.store.database import Database, StoreDamagedError
 from mcp_gateway.store.keys import Keys
+from mcp_gateway.store.revocations import Revocations
 from mcp_gateway.store.rows import LeaseRow
 from mcp_gateway.store.tables import RevocationRow
 
@@ -19,8 +20,8 @@ DENY = """
 import sys
 from pathlib import Path
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.keys import Keys
-Keys(Database.open(Path(sys.argv[1]))).deny("subject:local|eve", "gone", 1)
+from mcp_gateway.store.revocations import Revocations
+Revocations(Database.open(Path(sys.argv[1]))).deny("subject:local|eve", "gone", 1)
 """
 ADA = Principal("local", "ada", "acme", roles=frozenset({"user"}))
 
@@ -92,7 +93,7 @@ def test_changes_at_the_same_time_are_a_revision_each(path: Path) -> None:
         begin.wait(10)
         try:
             for number in range(15):
-                Keys(database).deny(f"subject:{lane}-{number}", "", 1)
+                Revocations(database).deny(f"subject:{lane}-{number}", "", 1)
         except Exception as error:  # noqa: BLE001  # the test is about there being none
             faults.append(error)
 
@@ -146,7 +147,7 @@ def test_a_writer_waits_for_another_one(path: Path) -> None:
     timer = threading.Timer(0.3, other.execute, ["COMMIT"])
     timer.start()
 
-    Keys(database).deny("subject:late", "", 1)
+    Revocations(database).deny("subject:late", "", 1)
 
     timer.join(5)
     assert database.revision() == 1

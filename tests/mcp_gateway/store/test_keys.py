@@ -117,13 +117,6 @@ def test_every_key_of_a_subject_ends_and_no_other(keys: Keys) -> None:
     assert left == {("eve", "acme"), ("ada", "other")}
 
 
-def test_a_name_can_be_denied_more_than_once(keys: Keys) -> None:
-    keys.deny("token:issuer|1", "stolen", 10)
-    keys.deny("token:issuer|1", "stolen again", 20)
-
-    assert keys.keyring(0).revoked == {"token:issuer|1"}
-
-
 @settings(max_examples=15, deadline=None)
 @given(
     roles=st.frozensets(st.from_regex(r"[a-z][a-z:._-]{0,20}", fullmatch=True), max_size=5),
