@@ -11,9 +11,11 @@ FIXED: Final = (
     "gateway.tenant",
     "network",
     "ledger",
+    "vault",
+    "authorization.enabled",
     "telemetry.otlp_endpoint",
 )
-"""What a running gateway is bound to: its address, its folder, its connections, its record."""
+"""What a running gateway is bound to: its address, folder, connections, keys and record."""
 
 
 def between(old: Settings, new: Settings) -> Sequence[str]:

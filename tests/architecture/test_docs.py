@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,7 +16,7 @@ from local_models.guards.profiles import built_in
 from local_models.guards.rules import RulesGuard
 from mcp_gateway import app, pipeline
 from mcp_gateway.cli import main
-from mcp_gateway.config import GuardSection, Secret, Server, Settings
+from mcp_gateway.config import DiscoveryGrant, GuardSection, Secret, Server, Settings
 from mcp_gateway.core import errors, ports
 from mcp_gateway.core.call import Next
 from mcp_gateway.core.decision import NEVER, STANDING
@@ -51,16 +51,21 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str,
         default = REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
         inner = [t for t in (field.annotation, *get_args(field.annotation)) if is_section(t)]
         for section in inner:
-            nested = settings_of(section, f"{prefix}{name}.")
-            yield from ((key, None if default is None else value) for key, value in nested)
+            named = (
+                f"{prefix}{name}.<name>."
+                if get_origin(field.annotation) is dict
+                else f"{prefix}{name}."
+            )
+            for key, value in settings_of(section, named):
+                yield key, None if default is None and value is REQUIRED else value
         if not inner:
             yield prefix + name, default
 
 
 def is_section(annotation: Any) -> bool:
-    """Whether it is a table of settings; a secret is a value."""
+    """Whether it is a table of settings; a secret is a value, and so is a grant like another."""
     model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return model and annotation is not Secret
+    return model and annotation not in (Secret, DiscoveryGrant)
 
 
 def described() -> Mapping[str, tuple[str, type[BaseModel]]]:
@@ -82,7 +87,7 @@ def shown(default: Any) -> list[str]:
     if isinstance(default, list):
         return default
     if isinstance(default, float):
-        return [f"{default:g}"]
+        return [f"{default:.15g}"]
     return [str(default)] if default not in ("", None, frozenset(), {}) else []
 
 

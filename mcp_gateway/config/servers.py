@@ -1,0 +1,70 @@
+"""Upstreams."""
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+
+from mcp_gateway.config.grants import DiscoveryGrant, GrantSection
+from mcp_gateway.config.sections import Scope, Section, faults_as_one
+
+CATALOGUE: Final = "catalog:"
+"""A connector that begins so is an entry of the catalogue, which fills in what is left out."""
+
+
+class Server(BaseModel):
+    """One upstream. What else stands in its section is its connector's own.
+
+    At most `concurrency` requests are at it at once, and `queue` wait; after `breaker` failures in
+    a row it is left alone for a while. `idempotent` tools may be sent twice.
+
+    `discovery` says how its list becomes known where callers have credentials of their own: to
+    the gateway itself (with the `discovery_grant`), with the first caller who connects, or not.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    connector: str
+    variables: dict[str, str] = {}
+    grant: GrantSection = GrantSection()
+    discovery: Literal["service", "first_grant", "pinned"] = "service"
+    discovery_grant: DiscoveryGrant | None = None
+    guard: str = "standard"
+    trust: Literal["review", "follow"] = "review"
+    requires: frozenset[Scope] = frozenset()
+    concurrency: int = Field(default=64, ge=1, le=100_000)
+    queue: int = Field(default=256, ge=0, le=100_000)
+    breaker: int = Field(default=5, ge=0)
+    idempotent: frozenset[str] = frozenset()
+
+    @field_serializer("requires", "idempotent", when_used="json")
+    def _sorted(self, words: frozenset[str]) -> list[str]:
+        """In one order: a digest is taken of what this comes to."""
+        return sorted(words)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        return faults_as_one(self, self._faults())
+
+    def _faults(self) -> Iterator[str]:
+        """An entry of the catalogue may have what goes with what is written here."""
+        if self.discovery_grant and self.discovery != "service":
+            yield "discovery_grant is shown by discovery = 'service' only"
+        if self.connector.startswith(CATALOGUE):
+            return
+        if self.variables:
+            yield "variables are of an entry of the catalogue (connector = 'catalog:…')"
+        if self.grant.kind == "none" and (unused := self.grant.unused()):
+            yield f"grant has {', '.join(unused)} and no kind that they are for"
+        if not self.grant.personal and (self.discovery == "first_grant" or self.discovery_grant):
+            yield "first_grant and discovery_grant are for grants that each caller has of their own"
+
+    def own(self) -> dict[str, Any]:
+        """What the connector's model validates."""
+        return dict(self.model_extra or {})
+
+
+class RegistrySection(Section):
+    """The list of servers at `/v0.1/servers`, for who may call, or for everybody."""
+
+    public: bool = False
