@@ -26,11 +26,18 @@ class Parks(Protocol):
         """Gives up the one of a call; nothing happens where there is none."""
         ...
 
+    async def unasked(self, call: str) -> None:
+        """Waits until nobody has to answer what the upstream of this call asked."""
+        ...
+
 
 class NothingParked:
     """Where no upstream waits."""
 
     def end(self, call: str, why: Why) -> None:
+        pass
+
+    async def unasked(self, call: str) -> None:
         pass
 
 
