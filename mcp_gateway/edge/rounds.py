@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -51,6 +51,10 @@ class Request(Protocol):
 
     async def say(self, message: bytes) -> None: ...
 
+    def asked(self) -> AbstractContextManager[None]:
+        """While it is asked something: cancelled when who is asked is gone for good."""
+        ...
+
 
 class Edge(Protocol):
     """The endpoint, as a round needs it. `request` is the one that the endpoint was given."""
@@ -77,14 +81,27 @@ class Rounds:
             session, stream = _within(request, questions)
             if questions and all(map(_address, questions.values())):
                 return self._link(call, request, session, questions, state)
-            with self._open(call, asked) as unasked:
+            with request.asked(), self._open(call, asked) as unasked:
                 answers = await self._answers(session, stream, questions, unasked)
         except BaseException as fault:
             why: Why = "unanswered" if isinstance(fault, QuestionExpired) else "cancelled"
             self._sessions.parks.end(call.id, why)
             raise
         request.go_on(call.id, answers, state)
-        return await self._edge.answered(self._edge.call(request), request)
+        return await self._gone_on(call, request)
+
+    async def _gone_on(self, call: Call, request: Request) -> Answer:
+        """The answer of the next call. One that does not get through ends what it was to answer.
+
+        Its client has no state with which it could try again.
+        """
+        why: Why = "cancelled"
+        try:
+            answer = await self._edge.answered(self._edge.call(request), request)
+            why = "refused"
+        finally:
+            self._sessions.parks.end(call.id, why)
+        return answer
 
     @contextmanager
     def _open(self, call: Call, asked: Asked) -> Iterator["asyncio.Future[None]"]:

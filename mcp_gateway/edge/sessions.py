@@ -16,7 +16,7 @@ from mcp_gateway.edge.links import Links
 from mcp_gateway.edge.questions import Questions
 from mcp_gateway.wire import legacy
 
-Why = Literal["unanswered", "cancelled"]
+Why = Literal["unanswered", "cancelled", "refused"]
 
 
 class Parks(Protocol):
@@ -83,6 +83,11 @@ class Session:
     def latest(self) -> bool:
         """Whether it is of 2025-11-25, whose clients know streams that are closed to be polled."""
         return self.revision == legacy.LATEST
+
+    @property
+    def resumes(self) -> bool:
+        """Whether its clients know of streams that are taken up again: 2024-11-05 has none."""
+        return self.revision != legacy.OLDEST
 
     def cancel(self, request: bytes) -> None:
         """Cancels a request that still runs; one that does not is none of our business."""

@@ -26,7 +26,9 @@ EVERY: Final = 5.0
 BOUND: Final = 5.0
 """Seconds for telling an upstream."""
 _Owner = tuple[str, str]
-Why = Literal["unanswered", "cancelled", "revoked", "lost", "stopped", "displaced"]
+Why = Literal[
+    "unanswered", "cancelled", "refused", "denied", "revoked", "lost", "stopped", "displaced"
+]
 _TAKEN_BACK: Final[Mapping[Fate, str]] = {"taken_back": "cancelled", "answered": "answered"}
 """What an upstream did that takes its question back: it said so, or answered the call."""
 

@@ -183,7 +183,7 @@ async def test_a_caller_of_today_is_told_that_its_answer_comes_too_late(world: W
     assert world.gateway.outcomes()[-1]["outcome"] == "question_expired"
 
 
-@pytest.mark.requirement("questions:lost-ones-are-expired")
+@pytest.mark.requirement("parks:end-with-their-caller")
 async def test_what_an_upstream_that_goes_away_asked_does_not_wait_for_its_caller(
     world: World,
 ) -> None:

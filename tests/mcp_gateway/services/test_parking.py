@@ -240,7 +240,7 @@ async def test_what_is_taken_back_has_an_outcome_for_each_question_and_waits_for
     assert parked.abandoned == 0
 
 
-@pytest.mark.requirement("questions:lost-ones-are-expired")
+@pytest.mark.requirement("parks:end-with-their-caller")
 async def test_what_an_upstream_that_is_gone_asked_is_ended_at_once() -> None:
     world, parked = World(), FakeParked()
     world.parking.keep(asked_call(), parked)
