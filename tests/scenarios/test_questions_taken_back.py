@@ -8,20 +8,13 @@ from typing import Any, Final
 
 import pytest
 
-from mcp_gateway.wire import jsonrpc, modern
+from mcp_gateway.wire import jsonrpc
 from tests.connectors.http import EVENTS, Asked, Raw, answer_of, raw_upstream, result
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
+from tests.support.one_upstream import CONFIG, posted
 from tests.support.tcp import plain
 from tests.support.waiting import until
 
-CONFIG: Final = """
-[policy]
-rules = ["builtin:first-run"]
-
-[servers.everything]
-connector = "mcp_http"
-url = "@URL@"
-"""
 QUESTION: Final = jsonrpc.request(
     b'"q-1"',
     "elicitation/create",
@@ -76,17 +69,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 
 async def modern_call(world: World, **more: Any) -> Any:
-    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {"elicitation": {}}}
-    params = {**CALL, **more, "_meta": meta}
-    headers = {
-        "mcp-protocol-version": modern.REVISION,
-        "mcp-method": "tools/call",
-        "mcp-name": CALL["name"],
-        "accept": ACCEPTING,
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    async with world.gateway.http("alice") as http:
-        return (await http.post("/mcp", json=body, headers=headers)).json()["result"]
+    answer = await posted(world.gateway, {**CALL, **more}, able={"elicitation": {}})
+    return answer.json()["result"]
 
 
 async def legacy_call(world: World, heard: Callable[[list[Any]], None]) -> list[Any]:
