@@ -18,6 +18,8 @@ LISTS: Final = frozenset(
 ANNOUNCED: Final = LISTS | {
     "notifications/resources/updated",
     "notifications/subscriptions/acknowledged",
+    "notifications/tasks",
+    "notifications/tasks/status",
 }
 """What is about no request, on whatever stream an upstream says it."""
 UNTOLD: Final = frozenset({"notifications/cancelled", "notifications/elicitation/complete"})

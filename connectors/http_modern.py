@@ -2,7 +2,7 @@
 
 import itertools
 
-from connectors import answers, asked, attending, eras, levels, requests
+from connectors import answers, asked, attending, dialect, eras, levels, requests
 from connectors.endpoint import Endpoint, Headers
 from connectors.reading import Unheld
 from mcp_gateway.core.body import Result
@@ -79,6 +79,8 @@ class HttpModern:
         async def aside(message: jsonrpc.Message, raw: bytes) -> None:
             if message.id or not message.method:
                 return  # a server of this revision asks in its results alone
+            if message.method in dialect.ANNOUNCED:
+                return  # and tells of what changed on listens alone
             if message.method != levels.METHOD or levels.heard(call, message.params):
                 await call.notify(jsonrpc.body(raw))
 

@@ -5,10 +5,21 @@ from typing import Any
 import pytest
 
 from mcp_gateway.core.asking import Declared, Resumed
-from mcp_gateway.wire import modern
+from mcp_gateway.wire import jsonrpc, modern
 from tests.connectors.answering import able, asked_of, retry
 from tests.connectors.conftest import Around
-from tests.connectors.http import KEY, Asked, connected, echo, raw_upstream, result, text
+from tests.connectors.http import (
+    KEY,
+    Asked,
+    answer_of,
+    connected,
+    echo,
+    events,
+    raw_upstream,
+    result,
+    text,
+)
+from tests.support.calls import Inbox
 
 ASKS = {
     "resultType": "input_required",
@@ -63,6 +74,22 @@ async def test_the_level_of_a_session_is_what_each_of_its_requests_asks_for(
 
     meta = up.of("tools/call")[0].message["params"]["_meta"]
     assert meta.get(modern.META_LOG_LEVEL) == level
+
+
+@pytest.mark.requirement("tasks:of-who-began-them")
+async def test_what_is_about_no_request_does_not_reach_the_caller_of_one(around: Around) -> None:
+    """The id of a task that stands in it is the upstream's own."""
+    inbox = Inbox()
+
+    def say(asked: Asked) -> bytes:
+        told = [("tasks", b'{"taskId":"own"}'), ("tools/list_changed", b"{}"), ("vendor/x", b"{}")]
+        notes = [jsonrpc.notification(f"notifications/{name}", params) for name, params in told]
+        return events(*notes, answer_of(asked))
+
+    async with raw_upstream(say) as up, connected(around, up.url) as connector:
+        await connector.send(echo(notify=inbox))
+
+    assert [jsonrpc.decode(said)["method"] for said in inbox.messages] == ["notifications/vendor/x"]
 
 
 async def test_what_the_upstream_offers_is_known_once_it_was_asked(around: Around) -> None:
