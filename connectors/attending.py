@@ -8,10 +8,12 @@ from typing import Any, Final
 from connectors import answers, discovery
 from mcp_gateway.core.change import Change, Interest, List
 from mcp_gateway.core.errors import UpstreamFailed, UpstreamTimedOut
-from mcp_gateway.wire import jsonrpc
+from mcp_gateway.wire import jsonrpc, modern
 from mcp_gateway.wire.connection import Response
 
 LISTEN: Final = "subscriptions/listen"
+KNOWN: Final = (modern.TASKS,)
+"""The extensions that a listen is about."""
 QUIET: Final = 300.0
 """Seconds without a word after which the upstream is listened to anew: it may be gone."""
 UNACKNOWLEDGED: Final = 5.0
@@ -19,6 +21,7 @@ UNACKNOWLEDGED: Final = 5.0
 GONE: Final = 404
 """The status with which a session is answered that the server has forgotten."""
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+TASKS: Final = "notifications/tasks"
 _UPDATED: Final = "notifications/resources/updated"
 _LISTS: Final[dict[str, List]] = {
     "notifications/tools/list_changed": "tools",
@@ -42,6 +45,9 @@ def change_of(server: str, message: jsonrpc.Message) -> Change | None:
     if message.method == _UPDATED:
         uri = message.params.view().get("uri")
         return Change("resource", server, uri) if isinstance(uri, str) else None
+    if message.method == TASKS:
+        task, raw = message.params.view().get("taskId"), message.params.raw
+        return Change("task", server, task, raw) if isinstance(task, str) else None
     return None
 
 
@@ -84,9 +90,17 @@ async def listen(server: str, open_: Open, interest: Interest, announce: Announc
             before: asyncio.Task[None] | None = None
             while True:
                 interest.altered.clear()
-                opened = _Listen(server, open_, announce)
-                task = group.create_task(opened.run(_params(interest)))
-                await opened.acknowledged()
+                tasks = interest.tasks
+                while True:
+                    opened = _Listen(server, open_, announce, tasks)
+                    task = group.create_task(opened.run(_params(interest.uris, tasks)))
+                    await opened.acknowledged()
+                    if not opened.refused:
+                        break
+                    # A task that it tells nobody of is no reason to hear nothing else of it.
+                    known = tasks & interest.honoured
+                    tasks = known if known != tasks else frozenset()
+                interest.honoured = opened.honoured
                 if before:
                     before.cancel()
                 before = task
@@ -150,23 +164,29 @@ async def until(server: str, ended: asyncio.Event, heard: Heard) -> None:  # noq
 
 
 class _Listen:
-    """One listen at an upstream."""
+    """One listen at an upstream. `refused` says that it was not begun, because of its tasks."""
 
-    def __init__(self, server: str, open_: Open, announce: Announce) -> None:
+    def __init__(self, server: str, open_: Open, announce: Announce, tasks: frozenset[str]) -> None:
         self._server = server
         self._open = open_
         self._announce = announce
+        self._tasks = tasks
         self._acknowledged = asyncio.Event()
+        self.honoured = frozenset[str]()
+        self.refused = False
 
     async def run(self, params: bytes) -> None:
-        """Until it ends, which is a failure."""
+        """Until it ends, which is a failure, or is refused."""
         try:
             answer = await self._open(params, self._heard)
         except UpstreamTimedOut:
             raise UpstreamFailed(f"{self._server} has said nothing for long") from None
         if answer.error and _code(answer.error) == jsonrpc.METHOD_NOT_FOUND:
             raise NotImplementedError
-        raise UpstreamFailed(f"{self._server} ended its listen")
+        if not answer.error or not self._tasks or self._acknowledged.is_set():
+            raise UpstreamFailed(f"{self._server} ended its listen")
+        self.refused = True
+        self._acknowledged.set()
 
     async def acknowledged(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -175,6 +195,7 @@ class _Listen:
 
     def _heard(self, message: jsonrpc.Message) -> None:
         if message.method == ACKNOWLEDGED:
+            self.honoured = self._tasks.intersection(_named(message))
             self._acknowledged.set()
         elif change := change_of(self._server, message):
             self._announce(change)
@@ -193,14 +214,23 @@ async def _asked(ask: Ask, method: str, uri: str) -> None:
         await ask(method, jsonrpc.encode({"uri": uri}))
 
 
-def _params(interest: Interest) -> bytes:
+def _named(acknowledged: jsonrpc.Message) -> Iterator[str]:
+    """The tasks that an acknowledgement names: a claim, which may be anything."""
+    honoured = acknowledged.params.view().get("notifications")
+    tasks = honoured.get("taskIds") if isinstance(honoured, dict) else None
+    yield from (task for task in tasks if isinstance(task, str)) if isinstance(tasks, list) else ()
+
+
+def _params(uris: frozenset[str], tasks: frozenset[str]) -> bytes:
     wanted: dict[str, object] = {
         "toolsListChanged": True,
         "promptsListChanged": True,
         "resourcesListChanged": True,
     }
-    if interest.uris:
-        wanted["resourceSubscriptions"] = sorted(interest.uris)
+    if uris:
+        wanted["resourceSubscriptions"] = sorted(uris)
+    if tasks:
+        wanted["taskIds"] = sorted(tasks)
     return jsonrpc.encode({"notifications": wanted})
 
 

@@ -68,7 +68,8 @@ class HttpModern:
     ) -> tuple[Response, bytes]:
         """Sends a request of the gateway's own."""
         id_ = b"%d" % next(self._ids)
-        own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
+        known = attending.KNOWN if method == attending.LISTEN else ()
+        own = jsonrpc.replaced(params, {"_meta": requests.own_meta(*known)})
         message = jsonrpc.request(id_, method, own)
         headers = modern.request_headers(method, "")
         return await self._endpoint.send("POST", headers, message, credential), id_

@@ -79,7 +79,7 @@ class McpStdio:
 
         async def listen(params: bytes, heard: attending.Heard) -> jsonrpc.Message:
             self._ears.heard = heard
-            own = jsonrpc.replaced(params, {"_meta": requests.own_meta()})
+            own = jsonrpc.replaced(params, {"_meta": requests.own_meta(*attending.KNOWN)})
             return await pipe.duplex.ask(attending.LISTEN, own, attending.QUIET)
 
         if pipe.modern:

@@ -86,12 +86,13 @@ def mirrored(call: Call) -> str:
     return call.resumed.task
 
 
-def own_meta() -> bytes:
-    """The `_meta` of a request of the gateway's own to a modern upstream."""
+def own_meta(*extensions: str) -> bytes:
+    """The `_meta` of a request of the gateway's own to a modern upstream, which knows these."""
+    known: dict[str, object] = {name: {} for name in extensions}
     return jsonrpc.encode(
         {
             modern.META_VERSION: modern.REVISION,
-            modern.META_CAPABILITIES: {},
+            modern.META_CAPABILITIES: {"extensions": known} if known else {},
             modern.META_CLIENT: _CLIENT,
         }
     )

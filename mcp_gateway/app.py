@@ -19,9 +19,9 @@ from local_models.guards.profiles import Profile
 from mcp_gateway.config import ConfigError, Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.body import Result
-from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.snapshot import Chains, Current
 from mcp_gateway.edge import asgi, http1
 from mcp_gateway.edge.admin import AdminEdge
 from mcp_gateway.edge.asgi import Receive, Scope, Send
@@ -37,7 +37,7 @@ from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.oauth.ports import Tokens
 from mcp_gateway.parts import Front, Parts, gauges, troubles
-from mcp_gateway.pipeline import compose
+from mcp_gateway.pipeline import compose, hearing
 from mcp_gateway.services import own, siblings
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
@@ -88,20 +88,23 @@ class Ports:
     """Bytes of the largest result that is held until it has been looked at."""
 
 
-def chain(through: Ports) -> Next:
-    """The stages, in the one order in which every call passes them."""
-    return compose(
-        [
-            Record(through.ledger, through.parking, through.observers),
-            Resolve(through.handles),
-            Authorize(),
-            Limit(through.limiter),
-            Guard(through.profiles, through.most),
-            Approve(),
-            Exchange(through.broker),
-            Forward(through.ledger, through.parking),
-        ]
-    )
+def chain(through: Ports) -> Chains:
+    """The stages, in the one order in which every call passes them.
+
+    What an upstream says by itself passes those that do not send.
+    """
+    stages: list[ports.Stage] = [
+        Record(through.ledger, through.parking, through.observers),
+        Resolve(through.handles),
+        Authorize(),
+        Limit(through.limiter),
+        Guard(through.profiles, through.most),
+        Approve(),
+        Exchange(through.broker),
+        Forward(through.ledger, through.parking),
+    ]
+    heard = [stage for stage in stages if not isinstance(stage, Limit | Exchange | Forward)]
+    return Chains(compose(stages), hearing(heard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class _Chains:
     observers: list[ports.Observer]
     broker: Callable[[Settings], ports.Broker]
 
-    def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Next:
+    def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Chains:
         kept = (self.ledger, self.parking, self.handles, self.observers)
         broker, most = self.broker(settings), settings.streams.result_limit
         return chain(Ports(*kept, limiter, compiled.guards, broker, most))
@@ -157,7 +160,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     made = wired(ground := Ground(settings, lambda: parts.settings, *on))
     stack.push_async_callback(made.aclose)
     chain_of = _Chains(ledger, parking, handles, observers, made.broker)
-    listens = made.listens = Listens(current, Attendance(Bulletin()), resolve)
+    listens = made.listens = Listens(current, Attendance(Bulletin()), resolve, handles)
     services = Services(http, ledger, home.folder)
     snapshots = made.snapshots = _snapshots(ground, made, listens, services, chain_of)
     observers.append(snapshots)

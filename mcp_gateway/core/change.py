@@ -22,10 +22,11 @@ class Interest:
     """What is listened for at one upstream.
 
     `altered` is set when `uris` or `tasks` changed, and `settled` by the connector once the
-    upstream listens for all of it.
+    upstream listens for all of it. `honoured` are the tasks that the upstream has said it tells of.
     """
 
     uris: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
+    honoured: frozenset[str] = frozenset()
     altered: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)

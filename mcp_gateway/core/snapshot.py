@@ -1,6 +1,6 @@
 """Snapshot: the one world that a call sees, and Current, which swaps it whole."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -99,9 +99,26 @@ class Keyring:
         return bool(self.ended) and any(self.ended.get(name, -1) >= issued for name in names)
 
 
+Hear = Callable[["Call", "Next"], Awaitable["Result"]]
+"""What an upstream said by itself, through the stages of the call that would ask for it."""
+
+
 async def unanswered(call: "Call") -> "Result":
     """The chain of a snapshot that was given none."""
     raise Forbidden(f"nothing answers {call.method}")
+
+
+async def unheard(call: "Call", said: "Next") -> "Result":  # noqa: ARG001  # its kind's
+    """The same for what an upstream says by itself."""
+    raise Forbidden(f"nothing is heard of {call.method}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The stages of one configuration, around calls and around what is said without any."""
+
+    answer: "Next"
+    hear: Hear = unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +154,8 @@ class Snapshot:
     """What each person's own list showed: the same object in every snapshot."""
     chain: "Next" = field(default=unanswered, repr=False)
     """The stages, with the limits, guards and secrets of the same configuration."""
+    hear: Hear = field(default=unheard, repr=False)
+    """Those of them that what an upstream says by itself has to pass."""
 
     def owed(self, server: str) -> frozenset[Obligation]:
         """What every call to this server owes; for an unknown one, what nobody can discharge."""

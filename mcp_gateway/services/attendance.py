@@ -33,6 +33,7 @@ class Attendance:
         self.bulletin = bulletin
         self._interests: dict[str, Interest] = {}
         self._wanted: dict[str, Counter[str]] = {}
+        self._tasks: dict[str, Counter[str]] = {}
         self._followed: set[str] = set()
         self._deaf: set[str] = set()
         self._attended: set[str] = set()
@@ -41,16 +42,24 @@ class Attendance:
         """Whether the server says by itself that something changed, as far as anybody knows."""
         return server in self._followed and server not in self._deaf
 
-    def ask(self, server: str, uris: Iterable[str]) -> Callable[[], None]:
-        """Listens for these URIs too, until what this returns is called, once."""
-        asked = tuple(uris)
-        self._wanted.setdefault(server, Counter()).update(asked)
+    def follows(self, server: str, task: str) -> bool:
+        """Whether the server has said that it tells of this task, and is listened to."""
+        return server in self._attended and task in self._interest(server).honoured
+
+    def ask(
+        self, server: str, uris: Iterable[str] = (), *, tasks: Iterable[str] = ()
+    ) -> Callable[[], None]:
+        """Listens for these URIs and tasks too, until what this returns is called, once."""
+        asked = ((self._wanted, tuple(uris)), (self._tasks, tuple(tasks)))
+        for wanted, names in asked:
+            wanted.setdefault(server, Counter()).update(names)
         self._alter(server)
 
         def withdraw() -> None:
-            wanted = self._wanted.get(server, Counter())
-            wanted.subtract(asked)
-            self._wanted[server] = +wanted
+            for wanted, names in asked:
+                left = wanted[server]
+                left.subtract(names)
+                wanted[server] = +left
             self._alter(server)
 
         return withdraw
@@ -128,8 +137,8 @@ class Attendance:
 
     def _alter(self, server: str) -> None:
         interest = self._interest(server)
-        uris = frozenset(self._wanted[server])
-        if uris != interest.uris:
-            interest.uris = uris
+        uris, tasks = frozenset(self._wanted[server]), frozenset(self._tasks[server])
+        if (uris, tasks) != (interest.uris, interest.tasks):
+            interest.uris, interest.tasks = uris, tasks
             interest.settled.clear()
             interest.altered.set()

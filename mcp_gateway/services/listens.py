@@ -3,18 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+from mcp_gateway.core import ports
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call, silent
 from mcp_gateway.core.change import Change, List
 from mcp_gateway.core.errors import InvalidRequest, Refusal, Throttled
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.snapshot import Current, Snapshot
 from mcp_gateway.core.target import Target
+from mcp_gateway.services import followed
 from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.followed import Followed
 from mcp_gateway.services.listing import fingerprint
 from mcp_gateway.wire import jsonrpc
 
@@ -28,8 +31,14 @@ FLAGS: Final[Mapping[str, List]] = {
 }
 MOST_URIS: Final = 256
 """URIs of one listen."""
+MOST_WAITING: Final = 8 * 1024 * 1024
+"""Bytes of states of tasks that wait for one listener."""
+PACE: Final = 0.1
+"""Seconds between two states of tasks: of more that are said in between the last is told."""
 LATER: Final = 1.0
 """Seconds after which who was refused for its number of listens may ask again."""
+SLOW: Final = "slow"
+"""Why a listen ends whose listener does not take what is said."""
 COMPLETE: Final = jsonrpc.body(b'{"resultType":"complete"}')
 
 Resolve = Callable[[Call], Target]
@@ -41,19 +50,22 @@ class _Listen:
 
     call: Call
     lists: frozenset[List]
+    tasks: Followed
     uris: Mapping[str, Target] = field(default_factory=dict)
     """Each URI that is honoured, and what it is."""
     seen: dict[List, bytes] = field(default_factory=dict)
     """The fingerprint of each list as the listener may know it."""
-    waiting: dict[tuple[str, str], None] = field(default_factory=dict)
-    """Method and URI of what is still to be said."""
+    waiting: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """What is still to be said: method and URI, or method, task and its last state."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     ended: str = ""
 
-    def put(self, method: str, uri: str = "") -> None:
+    def put(self, method: str, name: str = "", raw: bytes = b"") -> None:
         """Said once, however often it happens before the listener takes it."""
-        self.waiting[method, uri] = None
+        self.waiting[method, name] = raw
         self.woken.set()
+        if raw and sum(map(len, self.waiting.values())) > MOST_WAITING:
+            self.end(SLOW)
 
     def end(self, why: str) -> None:
         self.ended = self.ended or why
@@ -74,6 +86,7 @@ class Listens:
         current: Current,
         attendance: Attendance,
         resolve: Resolve,
+        handles: ports.Handles,
         *,
         most: int = 10_000,
         each: int = 32,
@@ -85,6 +98,7 @@ class Listens:
         self._current = current
         self.attendance = attendance
         self._resolve = resolve
+        self._handles = handles
         self.most, self.each = most, each
         self._open: dict[str, _Listen] = {}
         self._of: Counter[str] = Counter()
@@ -102,16 +116,23 @@ class Listens:
         return listen is not None
 
     async def run(self, call: Call) -> Result:
-        """Acknowledges first, then notifies until it is ended. Raises Throttled, InvalidRequest."""
-        lists, uris = _wanted(call.outgoing.view())
+        """Acknowledges first, then notifies until it is ended.
+
+        Raises Throttled, InvalidRequest, MissingCapability.
+        """
+        asked = _asked(call.outgoing.view())
+        lists, uris = _wanted(asked)
+        tasks = followed.wanted(call, asked)
         self._admit(call)
-        listen = _Listen(call, lists)
+        listen = _Listen(call, lists, Followed(call, self._handles, self._resolve))
         with ExitStack() as stack:
             self._enter(listen, stack)
             # Before anything is acknowledged: nothing that happens from here on is missed.
             stack.callback(self.attendance.bulletin.subscribe(partial(self._heard, listen)))
             listen.seen = {of: fingerprint(self._asking(call, of), of) for of in sorted(lists)}
             listen.uris = await self._listened_for(call, uris, stack)
+            listen.tasks.add(tasks, self._world(call))
+            await self._listens_for_tasks(listen.tasks, stack)
             await call.notify(_acknowledged(listen))
             return await self._told(listen)
 
@@ -157,6 +178,16 @@ class Listens:
                 await self.attendance.settled(server)
         return {uri: t for uri, t in found.items() if self.attendance.hears(t.server)}
 
+    async def _listens_for_tasks(self, tasks: Followed, stack: ExitStack) -> None:
+        """Leaves those of which their servers tell, once they are asked to."""
+        for server in tasks.servers:
+            with ExitStack() as trying:
+                trying.callback(self.attendance.ask(server, tasks=tasks.of(server)))
+                if self.attendance.hears(server):
+                    await self.attendance.settled(server)
+                tasks.keep(server, partial(self.attendance.follows, server))
+                stack.callback(self.attendance.ask(server, tasks=tasks.of(server)))
+
     async def _told(self, listen: _Listen) -> Result:
         """One message at a time: what guards them looks at the one call that all are of."""
         call = listen.call
@@ -165,12 +196,26 @@ class Listens:
             await listen.woken.wait()
             listen.woken.clear()
             while listen.waiting and not listen.ended:
-                method, uri = next(iter(listen.waiting))
-                del listen.waiting[method, uri]
-                await call.notify(_message(method, {"uri": uri} if uri else {}))
+                method, name = next(iter(listen.waiting))
+                raw = listen.waiting.pop((method, name))
+                if method == followed.SAID:
+                    await self._tell_task(listen, name, raw)
+                    continue
+                await call.notify(_message(method, {"uri": name} if name else {}))
                 call.facts["notified"] += 1
         call.facts["ended"] = listen.ended
         return COMPLETE
+
+    async def _tell_task(self, listen: _Listen, task: str, raw: bytes) -> None:
+        """What is refused stands on the record, and is told to who asks for the task."""
+        call = listen.call
+        if task not in list(listen.tasks):  # it was told before it was known who tells of it
+            return
+        with suppress(Refusal):
+            state = await listen.tasks.seen(task, raw, self._world(call))
+            await call.notify(jsonrpc.body(jsonrpc.notification(followed.SAID, state.raw)))
+            call.facts["notified"] += 1
+        await asyncio.sleep(PACE)
 
     # what happens
 
@@ -179,6 +224,9 @@ class Listens:
         if change.of == "resource":
             if any(self._may_read(listen.call, target) for target in listen.of(change)):
                 listen.put(UPDATED, change.name)
+        elif change.of == "task":
+            for task in listen.tasks.known(change):
+                listen.put(followed.SAID, task, change.raw)
         elif change.of in listen.lists and listen.call.endpoint in ("", change.server):
             asking = self._asking(listen.call, change.of)
             catalog = Target("catalog", change.server, asking.method)
@@ -213,15 +261,22 @@ class Listens:
 
     def _now(self, call: Call, method: str, params: Body) -> Call:
         """What the listener would ask for now, in the world that is in force."""
-        world = self._current.of(call.principal.tenant) or call.snapshot
+        world = self._world(call)
         return replace(call, method=method, params=params, snapshot=world, notify=silent, facts={})
 
+    def _world(self, call: Call) -> Snapshot:
+        return self._current.of(call.principal.tenant) or call.snapshot
 
-def _wanted(view: Mapping[str, Any]) -> tuple[frozenset[List], tuple[str, ...]]:
-    """The lists and URIs of a filter. What is not known here is not acknowledged."""
+
+def _asked(view: Mapping[str, Any]) -> Mapping[str, Any]:
     asked = view.get("notifications")
     if not isinstance(asked, dict):
         raise InvalidRequest("'notifications' is an object: what is listened for")
+    return asked
+
+
+def _wanted(asked: Mapping[str, Any]) -> tuple[frozenset[List], tuple[str, ...]]:
+    """The lists and URIs of a filter. What is not known here is not acknowledged."""
     uris = asked.get("resourceSubscriptions") or []
     if not isinstance(uris, list) or not all(isinstance(uri, str) and uri for uri in uris):
         raise InvalidRequest("'resourceSubscriptions' is a list of URIs")
@@ -235,6 +290,8 @@ def _acknowledged(listen: _Listen) -> Body:
     honoured: dict[str, Any] = {flag: True for flag, of in FLAGS.items() if of in listen.lists}
     if listen.uris:
         honoured["resourceSubscriptions"] = list(listen.uris)
+    if tasks := list(listen.tasks):
+        honoured["taskIds"] = tasks
     return _message(ACKNOWLEDGED, {"notifications": honoured})
 
 

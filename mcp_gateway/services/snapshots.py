@@ -12,10 +12,10 @@ import policies
 from connectors import CONNECTORS, Services
 from mcp_gateway.config import ConfigError, Server, Settings
 from mcp_gateway.core import ports
-from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.errors import UpstreamFailed
-from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot, Upstream
+from mcp_gateway.core.snapshot import GATEWAY, Chains, Current, Snapshot, Upstream
 from mcp_gateway.core.target import Definition
 from mcp_gateway.limits.memory import MemoryLimiter
 from mcp_gateway.services import catalog
@@ -38,7 +38,7 @@ class _Force:
 
     settings: Settings
     engine: policies.Engine
-    chain: Next
+    chains: Chains
     local: ports.Connector
 
 
@@ -57,7 +57,7 @@ class Prepared:
         await asyncio.gather(*(connector.aclose() for connector in self.opened.values()))
 
 
-Chain = Callable[[Settings, Compiled, ports.Limiter], Next]
+Chain = Callable[[Settings, Compiled, ports.Limiter], Chains]
 """Makes the stages of one configuration."""
 
 
@@ -250,7 +250,8 @@ class Snapshots:
                 policy=force.engine,
                 held=held,
                 claims=built.claims,
-                chain=force.chain,
+                chain=force.chains.answer,
+                hear=force.chains.hear,
             )
         )
 

@@ -31,6 +31,12 @@ def said(method: str, params: bytes = b"{}") -> jsonrpc.Message:
         ),
         (said("notifications/resources/updated", b'{"uri":7}'), None),
         (said("notifications/resources/updated"), None),
+        (
+            said("notifications/tasks", b'{"taskId":"t","status":"working"}'),
+            Change("task", "up", "t", b'{"taskId":"t","status":"working"}'),
+        ),
+        (said("notifications/tasks", b'{"taskId":7}'), None),
+        (said("notifications/tasks/status", b'{"taskId":"t"}'), None),
         (said("notifications/message"), None),
         (said("notifications/tools/list_changed/x"), None),
     ],
@@ -125,6 +131,75 @@ async def test_the_end_of_a_listen_is_a_failure_and_one_that_is_not_known_is_fin
 ) -> None:
     with pytest.raises(expected):
         await attending.listen("up", Upstream(ends=ends), interest, attending.nobody)
+
+
+@dataclass
+class Particular(Upstream):
+    """It refuses every listen that is for a task `gone`, and says that it tells of the others."""
+
+    mute: bool = True
+
+    async def __call__(self, params: bytes, heard: attending.Heard) -> jsonrpc.Message:
+        wanted = jsonrpc.decode(params)["notifications"].get("taskIds", [])
+        if "gone" in wanted:
+            self.params.append(params)
+            return jsonrpc.parse(jsonrpc.error(b"1", -32602, "no such task"))
+        named = jsonrpc.encode({"notifications": {"taskIds": [*wanted, "never asked for", 7]}})
+        heard(said(attending.ACKNOWLEDGED, named))
+        return await super().__call__(params, heard)
+
+    @property
+    def tasks(self) -> list[list[str]]:
+        wanted = [jsonrpc.decode(params)["notifications"] for params in self.params]
+        return [each.get("taskIds", []) for each in wanted]
+
+
+@pytest.mark.requirement("listens:one-task-disturbs-nothing-else")
+async def test_a_task_that_an_upstream_refuses_costs_neither_the_others_nor_its_lists(
+    interest: Interest,
+) -> None:
+    upstream, told, honoured = Particular(), list[Change](), list[set[str]]()
+    task = asyncio.get_running_loop().create_task(
+        attending.listen("up", upstream, interest, told.append)
+    )
+    await until(interest.settled.is_set)
+    for tasks in ({"a", "b"}, {"a", "b", "gone"}, {"gone"}, {"a"}):
+        interest.tasks = frozenset(tasks)
+        interest.settled.clear()
+        interest.altered.set()
+        await until(interest.settled.is_set)
+        honoured.append(set(interest.honoured))
+    await until(lambda: upstream.open == 1)
+    assert upstream.hear is not None
+    upstream.hear(said("notifications/tools/list_changed"))
+    task.cancel()
+
+    assert honoured == [{"a", "b"}, {"a", "b"}, set(), {"a"}]
+    tried = [[], ["a", "b"], ["a", "b", "gone"], ["a", "b"], ["gone"], [], ["a"]]
+    assert upstream.tasks == tried
+    assert told == [Change("tools", "up")]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b'{"notifications":[]}', b'{"notifications":{"taskIds":"a"}}']
+)
+async def test_an_acknowledgement_that_names_no_task_promises_none(
+    interest: Interest, content: bytes
+) -> None:
+    interest.tasks = frozenset({"a"})
+    upstream = Upstream(mute=True)
+
+    async def open_(params: bytes, heard: attending.Heard) -> jsonrpc.Message:
+        heard(said(attending.ACKNOWLEDGED, content))
+        return await upstream(params, heard)
+
+    listening = attending.listen("up", open_, interest, attending.nobody)
+    task = asyncio.get_running_loop().create_task(listening)
+    await until(interest.settled.is_set)
+    task.cancel()
+
+    assert b'"taskIds":["a"]' in upstream.params[0]
+    assert interest.honoured == frozenset()
 
 
 async def silent(heard: attending.Heard) -> None:

@@ -7,7 +7,8 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.errors import Blocked, Forbidden, Refusal
-from mcp_gateway.pipeline import compose
+from mcp_gateway.core.snapshot import Hear
+from mcp_gateway.pipeline import compose, hearing
 from mcp_gateway.stages.approve import Approve
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.exchange import Exchange
@@ -158,6 +159,49 @@ def test_a_missing_stage_whose_work_others_need_is_an_error_at_start(removed: st
 async def test_a_chain_that_ends_without_an_answer_refuses() -> None:
     with pytest.raises(Forbidden, match="nothing answers tools/call"):
         await compose([])(call())
+
+
+HEARD = ("Record", "Resolve", "Authorize", "Guard", "Approve")
+
+
+def heard(ledger: ports.Ledger, *names: str, guard: ports.Guard | None = None) -> Hear:
+    return hearing([stage for stage in stages(ledger, guard) if type(stage).__name__ in names])
+
+
+async def _said(call: Call) -> Result:
+    return Body(b'{"content":"hush"}')
+
+
+@pytest.mark.requirement("tasks:states-are-governed")
+async def test_what_an_upstream_says_by_itself_is_recorded_and_nothing_is_sent_for_it() -> None:
+    ledger, connector = FakeLedger(), FakeConnector()
+    made = call(snapshot=snapshot(connector, guard="standard"))
+    result = await heard(ledger, *HEARD)(made, _said)
+
+    assert result.raw == b'{"content":"hush"}'
+    assert (ledger.kinds, connector.received) == (["outcome"], [])
+
+
+@pytest.mark.requirement("tasks:states-are-governed")
+async def test_what_a_guard_denies_is_not_heard() -> None:
+    ledger = FakeLedger()
+    hear = heard(ledger, *HEARD, guard=FakeGuard(words=["hush"]))
+    with pytest.raises(Blocked):
+        await hear(call(snapshot=snapshot(guard="standard")), _said)
+    assert ledger.last.body["outcome"] == "blocked"
+
+
+@pytest.mark.requirement("tasks:states-are-governed")
+@pytest.mark.parametrize("missing", ["Guard", "Approve"])
+async def test_what_is_owed_and_not_done_is_not_heard(missing: str) -> None:
+    hear = heard(FakeLedger(), *(name for name in HEARD if name != missing))
+    with pytest.raises(Forbidden, match="owed before hearing"):
+        await hear(call(snapshot=snapshot(guard="standard")), _said)
+
+
+async def test_without_stages_nothing_is_heard() -> None:
+    with pytest.raises(Forbidden, match="nothing is heard of tools/call"):
+        await call().snapshot.hear(call(), _said)
 
 
 async def test_the_first_stage_is_the_outermost() -> None:

@@ -23,7 +23,7 @@ from mcp_gateway.store.keys import digest_of
 from mcp_gateway.wire import modern
 from tests.support.asgi import Answered, Exchange, Pairs
 from tests.support.calls import ALICE, snapshot
-from tests.support.fakes import FakeLedger
+from tests.support.fakes import FakeHandles, FakeLedger
 
 PUBLIC: Final = "http://127.0.0.1:8080"
 HOST: Final = (b"host", b"127.0.0.1:8080")
@@ -70,7 +70,7 @@ class EdgeUnderTest:
         self.sessions.parks = self.parking
         origins = Origins(PUBLIC, "127.0.0.1:8080", [], [])
         authenticator = BearerAuthenticator(self.current, PUBLIC)
-        self.listens = Listens(self.current, Attendance(Bulletin()), resolve)
+        self.listens = Listens(self.current, Attendance(Bulletin()), resolve, FakeHandles())
         self.standing = Standing(self.current, lambda: authenticator)
         self.app = McpEndpoint(
             self.current,

@@ -49,9 +49,10 @@ async def listening(
     id_: Any = 1,
     path: str = "/mcp",
     accept: str = "application/json, text/event-stream",
+    capabilities: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Listener]:
     """A listen as raw as a runtime could send it."""
-    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {}}
+    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: capabilities or {}}
     params = {"notifications": notifications, "_meta": meta}
     message = {"jsonrpc": "2.0", "id": id_, "method": METHOD, "params": params}
     headers = {

@@ -20,6 +20,7 @@ from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.listens import METHOD, Listens
 from mcp_gateway.stages.resolve import resolve
 from tests.support.calls import ALICE, README, call, snapshot
+from tests.support.fakes import FakeHandles
 from tests.support.waiting import until
 
 SHOWN = presented({}, "/mcp")
@@ -45,7 +46,7 @@ class Stream:
         self.bulletin = Bulletin()
         attendance = Attendance(self.bulletin)
         attendance._followed.add("github")
-        self.listens = Listens(self.current, attendance, resolve)
+        self.listens = Listens(self.current, attendance, resolve, FakeHandles())
         self.standing = Standing(self.current, lambda: self)
         self.session = Session()
         self.calls: list[Call] = []

@@ -136,6 +136,27 @@ async def test_an_upstream_is_asked_for_what_all_want_together(
     assert upstream.heard == [frozenset(), both, frozenset({"note://a"}), frozenset()]
 
 
+async def test_a_task_is_followed_once_its_upstream_says_so_and_for_as_long_as_it_is_heard(
+    speaking: tuple[Speaking, Desk],
+) -> None:
+    _, desk = speaking
+    interest = desk.attendance._interest("up")
+    withdraw = desk.attendance.ask("up", ["note://a"], tasks=["t", "u"])
+    await desk.attendance.settled("up")
+    wanted, interest.honoured = interest.tasks, frozenset({"t"})
+    during = [desk.attendance.follows("up", task) for task in ("t", "u")]
+    withdraw()
+    await desk.attendance.settled("up")
+    left = (interest.uris, interest.tasks)
+    desk.task.cancel()
+    await asyncio.gather(desk.task, return_exceptions=True)
+
+    assert wanted == frozenset({"t", "u"})
+    assert during == [True, False]
+    assert left == (frozenset(), frozenset())
+    assert not desk.attendance.follows("up", "t")
+
+
 async def test_a_listen_that_fails_is_begun_anew_after_a_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_gateway.core.asking import Asked
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.change import Change
@@ -17,11 +18,13 @@ from mcp_gateway.core.decision import Prospect
 from mcp_gateway.core.errors import InvalidRequest, Throttled
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.target import Target
-from mcp_gateway.services import listens
+from mcp_gateway.services import followed, listens
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
+from mcp_gateway.services.handles import Handles
 from mcp_gateway.services.listens import METHOD, UPDATED, Listens
 from mcp_gateway.stages.resolve import resolve
+from mcp_gateway.wire import jsonrpc, modern
 from tests.support import calls
 from tests.support.calls import Inbox
 from tests.support.fakes import FakePolicy
@@ -40,7 +43,8 @@ class Room:
         self.bulletin = Bulletin()
         self.attendance = Attendance(self.bulletin)
         self.attendance._followed.add("github")
-        self.listens = Listens(self.current, self.attendance, resolve, **bounds)
+        self.handles = Handles(b"k" * 32, lambda: 600.0)
+        self.listens = Listens(self.current, self.attendance, resolve, self.handles, **bounds)
         self.world()
 
     def world(self, **prospects: Prospect) -> None:
@@ -50,9 +54,18 @@ class Room:
 
     def call(self, wanted: Any, **said: Any) -> Call:
         world = self.current.of("acme")
-        made = calls.call(METHOD, {"notifications": wanted}, snapshot=world, **said)
+        extensions: dict[str, Any] = {modern.TASKS: {}} if said.pop("able", False) else {}
+        meta = {modern.META_CAPABILITIES: {"extensions": extensions}}
+        params = {"notifications": wanted, "_meta": meta}
+        made = calls.call(METHOD, params, snapshot=world, **said)
         made.target = resolve(made)
         return made
+
+    def sealed(self, task: str) -> str:
+        """What Alice knows a task by."""
+        raw = jsonrpc.encode({"resultType": "task", "taskId": task})
+        result = self.handles.seal(calls.resolved(), jsonrpc.body(raw, asked=Asked({})))
+        return str(result.view()["taskId"])
 
     @asynccontextmanager
     async def listening(self, wanted: Any, **said: Any) -> AsyncIterator["Ear"]:
@@ -90,7 +103,7 @@ class Ear:
 @pytest.mark.requirement("listens:acknowledged-first")
 async def test_what_is_honoured_is_acknowledged_and_nothing_else() -> None:
     room = Room()
-    wanted = {"toolsListChanged": True, "promptsListChanged": "yes", "taskIds": ["t"], "else": 1}
+    wanted = {"toolsListChanged": True, "promptsListChanged": "yes", "else": 1}
     async with room.listening(wanted) as ear:
         pass
 
@@ -104,7 +117,9 @@ async def test_what_is_honoured_is_acknowledged_and_nothing_else() -> None:
     "wanted",
     [None, [], "all", {"resourceSubscriptions": "x"}, {"resourceSubscriptions": [1]},
      {"resourceSubscriptions": [""]}, {"resourceSubscriptions": {"a": 1}},
-     {"resourceSubscriptions": [f"a://{n}" for n in range(listens.MOST_URIS + 1)]}],
+     {"resourceSubscriptions": [f"a://{n}" for n in range(listens.MOST_URIS + 1)]},
+     {"taskIds": "t"}, {"taskIds": [7]}, {"taskIds": [""]}, {"taskIds": {"t": 1}},
+     {"taskIds": [str(n) for n in range(followed.MOST + 1)]}],
 )  # fmt: skip
 async def test_a_filter_that_is_none_is_refused(wanted: Any) -> None:
     room = Room()
@@ -234,6 +249,28 @@ async def test_who_is_slow_to_listen_holds_up_nobody_and_keeps_next_to_nothing()
 
     assert waiting <= 4
     assert call.facts["ended"] == "revoked"
+
+
+@pytest.mark.requirement("listens:slow-ones-hold-up-nobody")
+async def test_a_listen_ends_of_which_more_states_wait_than_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listens, "MOST_WAITING", 100)
+    room = Room()
+    room.attendance._attended.add("github")
+    room.attendance._interest("github").honoured = frozenset({"t-1", "t-2"})
+    room.attendance._interest("github").settled.set()
+    room.attendance.ask("github", tasks=["t-1", "t-2"])
+    room.attendance._interest("github").settled.set()
+    tasks = [room.sealed(task) for task in ("t-1", "t-2")]
+    async with room.listening({"taskIds": tasks}, able=True) as ear:
+        for _ in range(5):
+            room.bulletin.publish(Change("task", "github", "t-1", b"x" * 60))
+        before = room.listens._open[ear.call.id].ended
+        room.bulletin.publish(Change("task", "github", "t-2", b"x" * 60))
+
+    assert ear.acknowledged == {"taskIds": tasks}
+    assert (before, ear.call.facts["ended"]) == ("", "slow")
 
 
 @pytest.mark.requirement("listens:cost-no-task-each-upstream")

@@ -31,6 +31,7 @@ from mcp_gateway.store.pins import AccessRequests
 from skills import Skill
 from tests.support import calls
 from tests.support.calls import ALICE
+from tests.support.fakes import FakeHandles
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SKILL = Skill(
@@ -51,7 +52,7 @@ class Desk:
         keys = Keys(database)
         operations = Operations(keys, KeyringService(Current(), database, keys), self.requests)
         self.ledger = folder / "ledger"
-        listens = Listens(Current(), Attendance(Bulletin()), resolve)
+        listens = Listens(Current(), Attendance(Bulletin()), resolve, FakeHandles())
         settings = Settings.model_validate({"gateway": {"contact": "desk@example.com"}})
         self.local = Local([SKILL], operations, self.requests, listens, self.ledger, settings)
 

@@ -10,7 +10,7 @@ from connectors import Services
 from mcp_gateway.config import Settings
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
-from mcp_gateway.core.snapshot import Current, Snapshot, unanswered
+from mcp_gateway.core.snapshot import Chains, Current, Snapshot, unanswered
 from mcp_gateway.core.target import Definition, Target
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
@@ -166,7 +166,7 @@ async def served(office: Office) -> AsyncIterator[Office]:
         lambda _: FakeConnector(),
         [],
         Services(HttpClient(Network(loopback=True)), FakeLedger(), office.folder),
-        lambda *_: unanswered,
+        lambda *_: Chains(unanswered),
         Attendance(Bulletin()),
     )
     async with listening() as url:

@@ -11,9 +11,9 @@ from connectors import Services
 from mcp_gateway.config import ConfigError, Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.body import Body
-from mcp_gateway.core.call import Call, Next
+from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import UpstreamFailed
-from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot
+from mcp_gateway.core.snapshot import GATEWAY, Chains, Current, Snapshot
 from mcp_gateway.core.target import Target
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
@@ -42,7 +42,7 @@ def settings(servers: Mapping[str, Any] | None = None, **sections: Any) -> Setti
     return Settings.model_validate({"servers": found, **sections})
 
 
-def chain(configuration: Settings, made: Compiled, limiter: ports.Limiter) -> Next:
+def chain(configuration: Settings, made: Compiled, limiter: ports.Limiter) -> Chains:
     """A chain that says whose it is."""
 
     async def answer(call: Call) -> Body:
@@ -50,7 +50,7 @@ def chain(configuration: Settings, made: Compiled, limiter: ports.Limiter) -> Ne
             return Body(configuration.gateway.contact.encode())
 
     assert set(made.guards) >= {"standard"}
-    return answer
+    return Chains(answer)
 
 
 class World:
