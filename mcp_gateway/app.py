@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from mcp_gateway.core import ports
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.shown import Shown
 from mcp_gateway.core.snapshot import Chains, Current
 from mcp_gateway.edge import asgi, http1
 from mcp_gateway.edge.admin import AdminEdge
@@ -86,6 +87,8 @@ class Ports:
     broker: ports.Broker
     most: int = MOST_HELD
     """Bytes of the largest result that is held until it has been looked at."""
+    shown: Shown = field(default_factory=Shown)
+    """The questions of tasks that stand on the record."""
 
 
 def chain(through: Ports) -> Chains:
@@ -94,7 +97,7 @@ def chain(through: Ports) -> Chains:
     What an upstream says by itself passes those that do not send.
     """
     stages: list[ports.Stage] = [
-        Record(through.ledger, through.parking, through.observers),
+        Record(through.ledger, through.parking, through.observers, shown=through.shown),
         Resolve(through.handles),
         Authorize(),
         Limit(through.limiter),
@@ -116,11 +119,12 @@ class _Chains:
     handles: ports.Handles
     observers: list[ports.Observer]
     broker: Callable[[Settings], ports.Broker]
+    shown: Shown = field(default_factory=Shown)
 
     def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Chains:
         kept = (self.ledger, self.parking, self.handles, self.observers)
         broker, most = self.broker(settings), settings.streams.result_limit
-        return chain(Ports(*kept, limiter, compiled.guards, broker, most))
+        return chain(Ports(*kept, limiter, compiled.guards, broker, most, self.shown))
 
 
 def answer(call: Call) -> Awaitable[Result]:

@@ -13,9 +13,10 @@ from mcp_gateway.core.asking import TASKS, Parked, given_up
 from mcp_gateway.core.body import EMPTY, Body, Result, Streaming
 from mcp_gateway.core.call import Call, Next, silent
 from mcp_gateway.core.decision import RECORD, UNDECIDED
-from mcp_gateway.core.entry import UNWRITTEN, Entry
+from mcp_gateway.core.entry import UNWRITTEN, Entry, Receipt
 from mcp_gateway.core.errors import Forbidden, Refusal
 from mcp_gateway.core.passing import Passed, Passing
+from mcp_gateway.core.shown import Shown
 
 CANCELLED_BOUND: Final = 5.0
 """Seconds that a cancelled call may take to be recorded."""
@@ -37,11 +38,14 @@ class Record:
         parking: ports.Parking,
         observers: Sequence[ports.Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
+        shown: Shown | None = None,
     ) -> None:
+        """`shown` outlives a configuration; what was recorded under none is recorded again."""
         self._ledger = ledger
         self._parking = parking
         self._observers = observers
         self._clock = clock
+        self._shown = Shown() if shown is None else shown
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
         started = self._clock()
@@ -116,14 +120,23 @@ class Record:
         # What wraps it holds the call, which holds what wraps it: a circle for the collector.
         call.notify = silent
         seconds = self._clock() - started
-        entry = _outcome(call, outcome, seconds, result, passed)
-        if call.children:  # before it, in the same flush
-            entries = [*map(_question, call.children), entry]
-            call.receipt = (await asyncio.gather(*map(self._ledger.append, entries)))[-1]
+        if call.children:
+            call.receipt = await self._asked(call, outcome, seconds, result)
         else:
+            entry = _outcome(call, outcome, seconds, result, passed)
             call.receipt = await self._ledger.append(entry)
         for observer in self._observers:
             observer.ended(call, outcome, seconds)
+
+    async def _asked(self, call: Call, outcome: str, seconds: float, result: Body) -> Receipt:
+        """Writes the questions before the outcome, in the same flush: those of a task once."""
+        fresh = self._shown.fresh(call)
+        if before := len(call.children) - len(fresh):
+            call.facts["asked_before"] = before
+        entries = [*map(_question, fresh), _outcome(call, outcome, seconds, result, None)]
+        receipts = await asyncio.gather(*map(self._ledger.append, entries))
+        self._shown.recorded(call, fresh)
+        return receipts[-1]
 
     async def _failed(
         self, call: Call, outcome: str, started: float, passed: Passed | None

@@ -329,6 +329,28 @@ async def test_a_question_that_may_not_be_asked_is_not_told_and_one_that_may_is(
     ]
 
 
+@pytest.mark.requirement("tasks:questions-recorded-once")
+async def test_a_question_is_recorded_once_however_often_it_is_looked_at(world: World) -> None:
+    task = await world.began()
+    async with world.following(task) as listen:
+        await listen.frame()
+        world.workshop.move("dig-1", "input_required", inputRequests={"who": ELICIT})
+        await listen.frame()
+    home = world.gateway.parts.home
+    await world.gateway.take(load(home.config, {}))
+    for _ in range(3):
+        await world.ask("tasks/get", task, taskId=task)
+    once = len(world.entries("asked"))
+    again = {**ELICIT, "params": {**NAME, "message": "And your password?"}}
+    world.workshop.states["dig-1"]["inputRequests"] = {"who": again, "what": ELICIT}
+    for _ in range(2):
+        await world.ask("tasks/get", task, taskId=task)
+
+    polls = [line for line in world.gateway.outcomes() if line["method"] == "tasks/get"]
+    assert (once, len(world.entries("asked"))) == (1, 3)
+    assert [line.get("asked_before", 0) for line in polls] == [0, 1, 1, 1, 0, 2]
+
+
 @pytest.mark.requirement("listens:slow-ones-hold-up-nobody")
 async def test_of_many_states_in_a_moment_the_last_is_told(world: World) -> None:
     task = await world.began()
