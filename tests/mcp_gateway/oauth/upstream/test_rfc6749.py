@@ -19,6 +19,10 @@ from tests.support.tcp import plain
 
 JSON = b"content-type: application/json"
 FORM = b"content-type: application/x-www-form-urlencoded; charset=utf-8"
+SLACK = (
+    b'{"access_token":"xoxb","authed_user":'
+    b'{"access_token":"at","scope":"chat:write,im","token_type":"user"}}'
+)
 ASKED = [("grant_type", "authorization_code"), ("code", "c0de-of-someone")]
 CLIENT = Client("us", "client_secret_post", Secret("our-s3cret"))
 
@@ -56,8 +60,7 @@ async def test_an_answer_by_the_rfc_is_read(http: HttpClient) -> None:
         (b'{"access_token":"at","expires_in":true}', JSON, 0, set()),
         (b'{"access_token":"at","expires_in":-5}', JSON, 0, set()),
         (
-            b'{"ok":true,"access_token":"xoxb","authed_user":'
-            b'{"access_token":"at","scope":"chat:write,im","token_type":"user"}}',
+            SLACK,
             JSON,
             0,
             {"chat:write", "im"},
