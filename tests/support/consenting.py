@@ -105,10 +105,13 @@ async def world(folder: Path, authority: str = "") -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def trusting(
-    folder: Path, options: GrantOptions | None = None, **provider: Any
+    folder: Path,
+    options: GrantOptions | None = None,
+    authority: Authority | None = None,
+    **provider: Any,
 ) -> AsyncIterator[tuple[World, Provider]]:
     """The same with a real provider, which the upstream trusts."""
-    authority = Authority(folder)
+    authority = authority or Authority(folder)
     async with (
         openid_provider(folder, authority, **provider) as oidc,
         world(folder, authority.certificate) as here,

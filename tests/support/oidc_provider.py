@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,8 @@ class Provider:
         self.url = f"https://localhost:{self.port}"
         self._folder = folder
         self._certificate = authority.issue("localhost")
+        # It fetches documents of clients, from servers of the same authority.
+        self._environment = {**os.environ, "NODE_EXTRA_CA_CERTS": authority.certificate}
         self.trusted = ssl.create_default_context(cafile=authority.certificate)
         self._process: asyncio.subprocess.Process | None = None
         self.keys = _keys("first")
@@ -57,7 +60,7 @@ class Provider:
         config.write_text(json.dumps(self._configuration()), "utf-8")
         with (self._folder / "issuer.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                NODE, PROGRAM, INSTALLED, config, stdout=log, stderr=log
+                NODE, PROGRAM, INSTALLED, config, stdout=log, stderr=log, env=self._environment
             )
         async with asyncio.timeout(BOUND), self._client() as client:
             while True:

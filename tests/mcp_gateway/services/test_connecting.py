@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mcp_gateway.oauth.ports import ConnectFailed, GrantOptions
+from mcp_gateway.oauth.upstream import cimd
+from tests.support.certificates import Authority
 from tests.support.consenting import (
     AS,
     CALLBACK,
@@ -83,6 +85,26 @@ async def test_a_person_connects_by_a_client_that_the_operator_registered(
         brought = await here.connected(provider)
 
     assert brought.client == "the gateway"
+    assert here.secrets.kept == {}
+
+
+@pytest.mark.requirement("upstream:the-gateway-has-a-client-document")
+async def test_a_server_fetches_the_document_of_the_gateway_and_takes_it_for_its_client(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    fetching = {"clientIdMetadataDocument": {"enabled": True, "ack": "draft-02"}}
+    async with (
+        publisher(tls=authority.server("localhost")) as ours,
+        trusting(tmp_path, authority=authority, features=fetching) as (here, provider),
+    ):
+        ours.publish(cimd.PATH, cimd.document(ours.url, CALLBACK))
+        options = GrantOptions(client_metadata=ours.url + cimd.PATH)
+        here.reached["up"] = replace(here.reached["up"], options=options)
+        brought = await here.connected(provider)
+
+    assert brought.client == ours.url + cimd.PATH
+    assert ours.asked == [cimd.PATH]
     assert here.secrets.kept == {}
 
 
