@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors import large
-from connectors.failures import told
+from connectors.failures import accepted, told
 from connectors.reading import Unheld
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.credential import Credential, CredentialRefused
@@ -73,7 +73,7 @@ class Endpoint:
         *,
         spills: bool = False,
     ) -> Response:
-        """The answer, of any status but 401. With `spills` a large one is a stream.
+        """The answer, of any status but those `accepted` raises for. `spills`: it may be a stream.
 
         Raises UpstreamFailed, UpstreamTimedOut, ResultTooLarge, CredentialRefused.
         """
@@ -92,10 +92,7 @@ class Endpoint:
             raise told(self.server, failure) from None
         except ValueError as error:  # a credential, or a header, that no request can hold
             raise UpstreamFailed(f"{self.server}: {error}") from None
-        if response.status == 401:
-            response.close()
-            raise CredentialRefused
-        return response
+        return accepted(response)
 
     async def say(
         self, headers: Headers, body: bytes, credential: Credential, *, method: str = "POST"

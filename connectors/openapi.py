@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.application import Application, Program
-from connectors.failures import told
+from connectors.failures import accepted, told
 from connectors.openapi_document import Operation, operations
 from connectors.openapi_request import Prepared, prepared
 from connectors.services import Services
 from connectors.urls import check_url
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import Credential, CredentialRefused
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import InvalidRequest, UpstreamFailed
 from mcp_gateway.core.target import Definition
 from mcp_gateway.wire import jsonrpc, trace
@@ -90,12 +90,8 @@ class OpenApi:
         if operation is None or call.method != "tools/call":
             raise UpstreamFailed(f"{self._name} has no {call.target.name!r}")
         request = prepared(operation, call.outgoing.view().get("arguments") or {})
-        response = await self._request(
-            operation.verb.upper(), request, self._headers(call, operation, request)
-        )
-        if response.status == 401:
-            response.close()
-            raise CredentialRefused
+        headers = self._headers(call, operation, request)
+        response = accepted(await self._request(operation.verb.upper(), request, headers))
         if response.streaming:
             response.close()
             raise UpstreamFailed(f"{self._name} answered with a stream of events")

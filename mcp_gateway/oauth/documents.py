@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.wire import address, jsonrpc
-from mcp_gateway.wire.http import HttpClient, HttpFailed
+from mcp_gateway.wire.http import AddressRefused, HttpClient, HttpFailed
 from mcp_gateway.wire.url import parse
 
 MOST: Final = 256 * 1024
 """Bytes of the largest document that is read."""
+TOO_MANY: Final = 429
+"""The one status of its class that says nothing of the document."""
 WITHIN: Final = 10.0
 """Seconds for one document, all in all."""
 
@@ -19,7 +21,7 @@ class DocumentError(Exception):
 
 
 class NotThereError(DocumentError):
-    """The issuer has no such document (HTTP 4xx)."""
+    """The issuer has no such document (HTTP 4xx, but 429)."""
 
 
 class Documents:
@@ -36,7 +38,7 @@ class Documents:
     async def read(self, url: str) -> Mapping[str, Any]:
         """The object at a URL. Raises DocumentError."""
         try:
-            self._check(url)
+            check(url, self._issuer)
             async with asyncio.timeout(WITHIN):
                 found = jsonrpc.decode(await self._body(url))
         except (HttpFailed, TimeoutError, ValueError) as error:
@@ -48,21 +50,28 @@ class Documents:
     async def _body(self, url: str) -> bytes:
         headers = [("accept", "application/json")]
         async with self._http.stream("GET", url, headers, timeout=WITHIN) as answer:
-            if 400 <= answer.status < 500:
+            if 400 <= answer.status < 500 and answer.status != TOO_MANY:
                 raise NotThereError(f"{url} answers {answer.status}")
             if answer.status != 200:
                 raise DocumentError(f"{url} answers {answer.status}; redirects are not followed")
             return await answer.read(MOST, WITHIN)
 
-    def _check(self, url: str) -> None:
-        """Raises ValueError."""
-        here = _on_this_machine(url)
-        if here and not _on_this_machine(self._issuer):
-            raise ValueError("it is on this machine, and the issuer is not")
-        if not here and parse(url).origin.scheme != "https":
-            raise ValueError("it is not https")
+
+def check(url: str, issuer: str) -> None:
+    """Whether something named by the issuer, or by its documents, may be an address to go to.
+
+    Raises ValueError unless it is https, or on this machine as the issuer is.
+    """
+    here = _on_this_machine(url)
+    if here and not _on_this_machine(issuer):
+        raise ValueError("it is on this machine, and the issuer is not")
+    if not here and parse(url).origin.scheme != "https":
+        raise ValueError("it is not https")
 
 
 def _on_this_machine(url: str) -> bool:
-    """Whether a URL's host is this machine by its very name."""
-    return address.here(parse(url).origin.host)
+    """Whether a URL's host is this machine by its very name. Raises ValueError."""
+    try:
+        return address.here(parse(url).origin.host)
+    except AddressRefused as refused:
+        raise ValueError(str(refused)) from None

@@ -270,6 +270,20 @@ class FlowRow(SQLModel, table=True):
     used: int = 0
 
 
+class BegunRow(SQLModel, table=True):
+    """Whom a consent that is under way was asked of, by the digest of its state."""
+
+    __tablename__ = "begun"
+
+    digest: str = Field(primary_key=True)
+    upstream: str
+    server_issuer: str
+    client: str
+    scopes: str = ""
+    resource: str = ""
+    ends: int
+
+
 class RegistrationRow(SQLModel, table=True):
     """The gateway as a client of one issuer, for one upstream; its secret is in the vault."""
 

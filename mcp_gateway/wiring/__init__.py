@@ -5,10 +5,18 @@ Each file wires one of them: it takes what is there already, and adds what it br
 
 from typing import Final
 
-from mcp_gateway.wiring import authorization, connections, issuers, registry, secrets, upstreams
+from mcp_gateway.wiring import (
+    authorization,
+    connecting,
+    connections,
+    issuers,
+    registry,
+    secrets,
+    upstreams,
+)
 from mcp_gateway.wiring.ground import Ground, Wired
 
-ORDER: Final = (secrets, upstreams, issuers, authorization, connections, registry)
+ORDER: Final = (secrets, connecting, upstreams, issuers, authorization, connections, registry)
 
 
 def wired(ground: Ground) -> Wired:

@@ -21,9 +21,11 @@ from mcp_gateway.oauth.ports import (
     Secrets,
     Tokens,
 )
+from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.services.jobs import Job
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
+from mcp_gateway.services.registrations import Registrations
 from mcp_gateway.services.servers import Shows
 from mcp_gateway.services.snapshots import Snapshots, credential_of
 from mcp_gateway.store.database import Database
@@ -94,6 +96,8 @@ class Wired:
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     installed: list[Callable[[Settings], None]] = field(default_factory=list)
     troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
+    registrations: Registrations | None = None
+    discovery: Discovery | None = None
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):

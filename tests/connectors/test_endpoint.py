@@ -39,11 +39,37 @@ async def test_a_credential_that_is_refused_is_told_from_every_other_answer(
 ) -> None:
     answers = iter([b"401 Unauthorized", b"403 Forbidden"])
     async with raw_upstream(lambda _: plain(b"", status=next(answers)), era="") as up:
-        with pytest.raises(CredentialRefused):
+        with pytest.raises(CredentialRefused) as told:
             await at(around, up.url).send("POST", (), b"{}", KEY)
         response = await at(around, up.url).send("POST", (), b"{}", KEY)
 
+    assert (told.value.status, told.value.challenge) == (401, "")
     assert response.status == 403
+
+
+@pytest.mark.requirement("upstream:refused-credentials-carry-their-challenge")
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"403 Forbidden"])
+async def test_how_a_credential_is_refused_reaches_who_obtains_another(
+    around: Around, status: bytes
+) -> None:
+    said = 'Bearer error="insufficient_scope", scope="a b"'
+    refusal = plain(b"", f"www-authenticate: {said}".encode(), status=status)
+    async with raw_upstream(lambda _: refusal, era="") as up:
+        with pytest.raises(CredentialRefused) as told:
+            await at(around, up.url).send("POST", (), b"{}", KEY)
+
+    assert (told.value.status, told.value.challenge) == (int(status[:3]), said)
+
+
+async def test_a_challenge_that_is_too_long_is_none(around: Around) -> None:
+    said = b"www-authenticate: Bearer error=insufficient_scope, scope=" + b"a" * 4096
+    answers = iter([b"401 Unauthorized", b"403 Forbidden"])
+    async with raw_upstream(lambda _: plain(b"", said, status=next(answers)), era="") as up:
+        with pytest.raises(CredentialRefused) as told:
+            await at(around, up.url).send("POST", (), b"{}", KEY)
+        response = await at(around, up.url).send("POST", (), b"{}", KEY)
+
+    assert (told.value.challenge, response.status) == ("", 403)
 
 
 async def test_a_header_that_no_request_can_hold_is_told_without_its_value(

@@ -144,6 +144,10 @@ async def test_other_successes_are_text(around: Around, answer: bytes, text: str
     ("answer", "failure"),
     [
         (plain(b"", status=b"401 Unauthorized"), CredentialRefused),
+        (
+            plain(b"", b"www-authenticate: Bearer error=insufficient_scope", status=b"403 No"),
+            CredentialRefused,
+        ),
         (plain(b"x" * (SMALL + 1)), ResultTooLarge),
         (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n", UpstreamFailed),
         (b"nonsense\r\n\r\n", UpstreamFailed),

