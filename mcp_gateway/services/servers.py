@@ -69,7 +69,13 @@ class Running:
     @property
     def grant(self) -> Grant:
         section = self.config.grant
-        return Grant(section.kind, section.header, section.prefix)
+        return Grant(
+            section.kind,
+            section.header,
+            section.prefix,
+            scopes=frozenset(section.scopes),
+            per_user=section.per_user,
+        )
 
     def take(self, config: Server, credential: Shows) -> None:
         """The same server under other terms. Whom it trusts or is shown is looked at anew."""
@@ -116,6 +122,22 @@ def _refuses(result: Result) -> bool:
         return result.view().get("code") in INSISTING
     except ValueError:
         return False
+
+
+def _fault(failure: Exception) -> _Look:
+    match failure:
+        case TimeoutError():
+            return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")
+        case CredentialRefused():
+            return _Look("it refuses the gateway's credential")
+        case UpstreamFailed():
+            return _Look(str(failure), detail=failure.detail)
+        case _:
+            return _Look(str(failure))
+
+
+class NobodyYet(UpstreamFailed):
+    """A server of which nobody may be asked for the list, which is no trouble of its own."""
 
 
 class Discovery:
@@ -175,14 +197,16 @@ class Discovery:
                 running.config.trust,
                 frozenset(running.insisted),
             )
-        except TimeoutError:
-            return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")
-        except CredentialRefused:
-            return _Look("it refuses the gateway's credential")
-        except (Refusal, OSError, ValueError) as failure:
-            detail = failure.detail if isinstance(failure, UpstreamFailed) else ""
-            return _Look(str(failure), detail=detail)
+        except NobodyYet:
+            return await self._as_approved(running)
+        except (CredentialRefused, Refusal, OSError, ValueError) as failure:
+            return _fault(failure)
         except Exception:  # a supervisor: whatever it is, it costs this server only
             log.exception("the server %s could not be looked at", running.name)
             return _Look("the gateway failed to look at it: see its log")
         return _Look("", listed, reviewed)
+
+    async def _as_approved(self, running: Running) -> _Look:
+        """Nothing is wrong with a server that nobody may ask: what was approved is served."""
+        approved = await asyncio.to_thread(self._review.approved, running.name)
+        return _Look("", running.listed, approved)

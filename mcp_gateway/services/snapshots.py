@@ -18,7 +18,7 @@ from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.snapshot import GATEWAY, Current, Snapshot, Upstream
 from mcp_gateway.core.target import Definition
 from mcp_gateway.limits.memory import MemoryLimiter
-from mcp_gateway.services import catalog
+from mcp_gateway.services import catalog, own
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.compiled import Compiled, compiled
 from mcp_gateway.services.differences import Difference, between
@@ -232,7 +232,9 @@ class Snapshots:
         servers = force.settings.servers
         served = [d for running in self._running.values() for d in running.reviewed.served]
         requires = {name: server.requires for name, server in servers.items()}
-        built = catalog.build([*self._own, *served], requires)
+        connected = [name for name, server in self._running.items() if server.grant.connected]
+        mine = [*self._own, *own.connecting(connected)]
+        built = catalog.build([*mine, *served], requires, connected)
         held = dict(built.held)
         for running in self._running.values():
             held.update(running.reviewed.held)

@@ -8,6 +8,8 @@ from starlette.routing import Route
 
 from mcp_gateway.config import Server, Settings
 from mcp_gateway.core import ports
+from mcp_gateway.core.credential import NONE, Credential, Shown
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
@@ -60,6 +62,11 @@ def static_broker(settings: Settings) -> ports.Broker:
     )
 
 
+async def nothing(principal: Principal, server: str, shown: Shown) -> Credential:  # noqa: ARG001
+    """Where no server is shown anything."""
+    return NONE
+
+
 def the_external(_: Settings, external: Tokens | None) -> Tokens | None:
     """What verifies tokens where the gateway issues none itself."""
     return external
@@ -94,6 +101,7 @@ class Wired:
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     installed: list[Callable[[Settings], None]] = field(default_factory=list)
     troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
+    of_person: Callable[[Principal, str, Shown], Awaitable[Credential]] = nothing
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):
