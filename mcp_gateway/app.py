@@ -193,7 +193,7 @@ def _snapshots(
 
     def local(new: Settings) -> Local:
         made = Local(shipped, operations, requests, listens, ledger, new)
-        made.invitations = invitations
+        made.invitations, made.ready = invitations, parts.ready
         return made
 
     made = operations.snapshots = Snapshots(
@@ -205,7 +205,7 @@ def _snapshots(
         chain_of,
         listens.attendance,
     )
-    made.shows = parts.shows
+    made.shows, made.views = parts.shows, parts.views
     return made
 
 

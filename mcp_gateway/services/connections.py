@@ -106,7 +106,7 @@ class Connections:
         """
         key, vault = grant_key(principal, server), self._vault()
         made = Made(secrets.token_hex(6), kind, brought.scopes, brought.issuer, brought.client)
-        said = {"grant": made.id, "kind": kind, "scopes": sorted(made.scopes)}
+        said = {"grant": made.id, "grant_kind": kind, "scopes": sorted(made.scopes)}
         if made.issuer:
             said["authorization_server"] = made.issuer
         await self.record("grant.made", key, said)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,13 @@ MOST_REQUESTS: Final = 20
 """Open requests for access of one principal."""
 SHOWN: Final[tuple[str, ...]] = ("outcome", "method", "rule", "roles", "mode", "findings")
 """What its caller is told of a call: nothing of the policy that they could not see."""
+
+
+Ready = Callable[[Call], Awaitable[None]]
+
+
+async def at_once(call: Call) -> None:
+    """Where no server has another list for each person."""
 
 
 class Local:
@@ -59,6 +66,8 @@ class Local:
         self._page = settings.gateway.page
         self.invitations = Invitations(lambda: None)
         """How people are asked to connect a server; nobody can until it is set."""
+        self.ready: Ready = at_once
+        """Waits until the lists of the caller's own are known."""
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
         return ()
@@ -69,6 +78,7 @@ class Local:
     async def send(self, call: Call) -> Result:
         match call.target.kind:
             case "catalog":
+                await self.ready(call)
                 return listing(call, self._page, self._ttl_ms)
             case "subscription":
                 return await self._listens.run(call)

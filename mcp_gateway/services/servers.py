@@ -30,6 +30,9 @@ INSISTING = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 SUSPECTED_EVERY = 5.0
 """Seconds between two looks at a server of which calls fail."""
 
+MOST_SEEN = 5000
+"""Definitions of one server that only persons' own lists have shown."""
+
 Shows = Callable[[], Awaitable[Credential]]
 """What the gateway itself shows an upstream, for its lists and announcements."""
 
@@ -61,6 +64,9 @@ class Running:
     offered: Offered = NOT_OFFERED
     insisted: set[str] = field(default_factory=set[str])
     """Digests of definitions that it lists and insists on: it refuses what was approved before."""
+
+    seen: dict[str, Definition] = field(default_factory=dict[str, Definition])
+    """By digest, what the lists of persons show besides."""
 
     def __post_init__(self) -> None:
         self.connector.refused = self.heard
@@ -95,6 +101,18 @@ class Running:
         config = self.config
         self.connector.admission.limit(config.concurrency, config.queue, config.breaker)
         self.connector.idempotent = config.idempotent
+
+    def saw(self, listed: Sequence[Definition]) -> None:
+        """What is new to everybody is looked at once more, with all that is known."""
+        known = {definition.digest for definition in self.listed} | self.seen.keys()
+        new = {d.digest: d for d in listed if not d.flaw and d.digest not in known}
+        if new and len(self.seen) + len(new) <= MOST_SEEN:
+            self.seen |= new
+            self.wanted.set()
+
+    def with_seen(self, listed: Sequence[Definition]) -> Sequence[Definition]:
+        known = {definition.digest for definition in listed}
+        return [*listed, *(d for digest, d in self.seen.items() if digest not in known)]
 
     def suspect(self, now: float) -> None:
         """A call to it has failed: it is looked at again, however many fail at once."""
@@ -189,16 +207,8 @@ class Discovery:
     async def _look(self, running: Running) -> _Look:
         try:
             async with asyncio.timeout(DISCOVERY_BOUND):
-                listed = await running.connector.discover(await running.credential())
-            reviewed = await asyncio.to_thread(
-                self._review.of,
-                running.name,
-                listed,
-                running.config.trust,
-                frozenset(running.insisted),
-            )
-        except NobodyYet:
-            return await self._as_approved(running)
+                listed = await self._listed(running)
+            reviewed = await asyncio.to_thread(self._reviewed, running, listed)
         except (CredentialRefused, Refusal, OSError, ValueError) as failure:
             return _fault(failure)
         except Exception:  # a supervisor: whatever it is, it costs this server only
@@ -206,7 +216,18 @@ class Discovery:
             return _Look("the gateway failed to look at it: see its log")
         return _Look("", listed, reviewed)
 
-    async def _as_approved(self, running: Running) -> _Look:
-        """Nothing is wrong with a server that nobody may ask: what was approved is served."""
-        approved = await asyncio.to_thread(self._review.approved, running.name)
-        return _Look("", running.listed, approved)
+    async def _listed(self, running: Running) -> Sequence[Definition]:
+        """What it lists; where each person has a list of their own, what those showed besides."""
+        try:
+            listed = await running.connector.discover(await running.credential())
+        except NobodyYet:
+            listed = ()
+        return running.with_seen(listed) if running.grant.connected else listed
+
+    def _reviewed(self, running: Running, listed: Sequence[Definition]) -> Reviewed:
+        """Where no one list has everything, all that was approved is served."""
+        name, trust = running.name, running.config.trust
+        reviewed = self._review.of(name, listed, trust, frozenset(running.insisted))
+        if running.grant.connected:
+            reviewed.served = self._review.approved(name).served
+        return reviewed

@@ -5,28 +5,62 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route
 
 from mcp_gateway.config import Server, Settings
-from mcp_gateway.core.credential import NOTHING_SHOWN, Credential
+from mcp_gateway.core import ports
+from mcp_gateway.core.credential import NOTHING_SHOWN, Credential, Shown
+from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.target import Definition
+from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.connect import ConnectPages
+from mcp_gateway.edge.pages.connections import ConnectionsPage
+from mcp_gateway.services.acts.connections import ConnectionActs
+from mcp_gateway.services.acts.grants import GrantActs
 from mcp_gateway.services.connections import Connections, Kept
 from mcp_gateway.services.consenting import Consenting
 from mcp_gateway.services.servers import NobodyYet, Shows
+from mcp_gateway.services.views import PersonalViews
 from mcp_gateway.services.visible import first_connected
 from mcp_gateway.wiring.ground import Ground, Wired
 
 
 def wire(ground: Ground, wired: Wired) -> None:
-    """Grants, links, and who may follow them."""
-    kept = Kept(
-        ground.database,
-        ground.ledger,
-        ground.keyring,
-        lambda: wired.secrets,
-        lambda: wired.connecting,
-        lambda: ground.settings().public,
+    """Grants, links, who may follow them, and what each person's own lists show."""
+    connections = wired.consents = _connections(ground, wired)
+    views = wired.views = _views(wired, connections)
+
+    async def changed(principal: Principal, server: str) -> None:
+        granted = ground.current.keyring.grants.get(grant_key(principal, server))
+        connected = granted is not None and granted.state == "connected"
+        await views.again(principal, server, connected=connected)
+
+    connections.changed.append(changed)
+    wired.ready = views.ready
+    wired.closing.append(views.aclose)
+    wired.acting["grants"] = GrantActs(connections)
+    wired.acting["connections"] = ConnectionActs(connections, views)
+    wired.shows = _first_grants(ground, wired, wired.shows)
+    wired.routes.append(_pages(ground, wired, connections))
+    wired.jobs["renewed grants"] = connections.count
+    wired.jobs["grants that nobody uses"] = views.follow
+
+
+def _connections(ground: Ground, wired: Wired) -> Connections:
+    return Connections(
+        Kept(
+            ground.database,
+            ground.ledger,
+            ground.keyring,
+            lambda: wired.secrets,
+            lambda: wired.connecting,
+            lambda: ground.settings().public,
+        )
     )
-    connections = wired.consents = Connections(kept)
+
+
+def _pages(
+    ground: Ground, wired: Wired, connections: Connections
+) -> Callable[[Settings], Sequence[Route]]:
     consenting = Consenting(
         connections,
         lambda: ground.settings().servers,
@@ -36,18 +70,32 @@ def wire(ground: Ground, wired: Wired) -> None:
 
     def routes(settings: Settings) -> Sequence[Route]:
         gateway, public = settings.gateway, settings.public
-        origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
-        return ConnectPages(public, origins, consenting, lambda: wired.browsers).routes()
+        at = (public, Origins(public, gateway.listen, gateway.hosts, gateway.origins))
+        links = ConnectPages(*at, consenting, lambda: wired.browsers)
+        mine = ConnectionsPage(*at, ground.current, lambda: wired.browsers, Ids())
+        return [*links.routes(), *mine.routes()]
 
-    async def changed(_: Principal, server: str) -> None:
-        """A first grant may be what its list was waiting for."""
-        if wired.snapshots is not None:
-            wired.snapshots.rediscover(server)
+    return routes
 
-    connections.changed.append(changed)
-    wired.shows = _first_grants(ground, wired, wired.shows)
-    wired.routes.append(routes)
-    wired.jobs["renewed grants"] = connections.count
+
+def _views(wired: Wired, connections: Connections) -> PersonalViews:
+    """What is wired later is looked for when it is needed."""
+
+    async def of_person(principal: Principal, server: str, shown: Shown) -> Credential:
+        return await wired.of_person(principal, server, shown)
+
+    def connector(server: str) -> ports.Connector | None:
+        return wired.snapshots.connector(server) if wired.snapshots else None
+
+    def saw(server: str, listed: Sequence[Definition]) -> None:
+        if wired.snapshots:
+            wired.snapshots.saw(server, listed)
+
+    def changed() -> None:
+        if wired.listens:
+            wired.listens.look_again()
+
+    return PersonalViews(connections, of_person, connector, saw, changed)
 
 
 def _first_grants(

@@ -26,6 +26,7 @@ from mcp_gateway.oauth.ports import (
 from mcp_gateway.services.jobs import Job
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
+from mcp_gateway.services.local import Ready, at_once
 from mcp_gateway.services.servers import Shows
 from mcp_gateway.services.snapshots import Snapshots, credential_of
 from mcp_gateway.store.database import Database
@@ -102,6 +103,7 @@ class Wired:
     installed: list[Callable[[Settings], None]] = field(default_factory=list)
     troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
     of_person: Callable[[Principal, str, Shown], Awaitable[Credential]] = nothing
+    ready: Ready = at_once
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):

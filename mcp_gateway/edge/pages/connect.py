@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,6 +14,7 @@ from mcp_gateway.core.errors import Refusal
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages import cookies
+from mcp_gateway.edge.pages.forms import form_of, once
 from mcp_gateway.edge.pages.page import page
 from mcp_gateway.oauth.ports import Browsers, ConnectFailed, Person
 from mcp_gateway.services.connections import LIFE
@@ -25,10 +26,7 @@ from mcp_gateway.services.consenting import (
     NotTheirs,
 )
 
-LARGEST: Final = 16 * 1024
-"""Bytes of a form."""
 LOGIN: Final = "/oauth/login"
-_FORM: Final = b"application/x-www-form-urlencoded"
 _Shown = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,7 +66,7 @@ class ConnectPages:
         return answer
 
     async def _go_on(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await form_of(request)
         ticket, person = request.path_params["ticket"], await self._person(request)
         opened = await self.consenting.opened(ticket, person)
         try:
@@ -88,7 +86,7 @@ class ConnectPages:
         return answer
 
     async def _back(self, request: Request) -> Response:
-        query = _once(request.url.query)
+        query = once(request.url.query)
         browser = cookies.value_of(request, cookies.CONNECTING, self.public)
         person = await self._person(request)
         return _connected(await self.consenting.finish(query, person, browser))
@@ -110,7 +108,7 @@ class ConnectPages:
                 self.origins.check(asgi.headers_of(request.scope))
                 return await shown(request)
             except asgi.HttpError as error:
-                return _said("This cannot be shown", error.text, error.status)
+                return said("This cannot be shown", error.text, error.status)
             except NotLoggedIn:
                 return self._log_in(request)
             except (LinkOver, NotTheirs, ConnectFailed, Refusal) as fault:
@@ -121,9 +119,9 @@ class ConnectPages:
     def _log_in(self, request: Request) -> Response:
         """To where people log in, and back to this very link."""
         if self.browsers() is None:
-            return _said("Nobody can log in here", _NO_LOGIN, 403)
+            return said("Nobody can log in here", _NO_LOGIN, 403)
         if request.url.path == CALLBACK:
-            return _said("You are logged in no more", "Log in, and call again for a new link.", 403)
+            return said("You are logged in no more", "Log in, and call again for a new link.", 403)
         return RedirectResponse(f"{LOGIN}?next={quote(request.url.path, safe='')}", 303)
 
 
@@ -139,45 +137,22 @@ _NO_LOGIN: Final = "This gateway has no log-in for people. Ask its administrator
 
 
 def _connected(upstream: str) -> Response:
-    said = f"{upstream} is connected to you. Close this page, go back to your runtime, call again."
-    return _said("Connected", said, 200)
+    text = f"{upstream} is connected to you. Close this page, go back to your runtime, call again."
+    return said("Connected", text, 200)
 
 
 def _refused(fault: Exception) -> Response:
     match fault:
         case LinkOver():
-            return _said("This link is over", _OVER, 404)
+            return said("This link is over", _OVER, 404)
         case NotTheirs():
-            return _said("This link is not yours", _THEIRS, 403)
+            return said("This link is not yours", _THEIRS, 403)
         case Refusal():
-            return _said("It was not connected", f"{fault.reason}.", fault.admin_status)
+            return said("It was not connected", f"{fault.reason}.", fault.admin_status)
         case _:
-            return _said("It was not connected", f"{fault}. Call again for a new link.", 400)
+            return said("It was not connected", f"{fault}. Call again for a new link.", 400)
 
 
-def _said(title: str, text: str, status: int) -> Response:
+def said(title: str, text: str, status: int) -> Response:
+    """A page with nothing to do on it."""
     return page("said.html", status, title=title, text=text)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Raises HttpError for what is no small form, or says something twice."""
-    media = request.headers.get("content-type", "").encode().partition(b";")[0].strip().lower()
-    try:
-        raw = await asgi.read_body(request.receive, LARGEST)
-    except ConnectionError:
-        raise asgi.HttpError(400, "the form did not arrive whole") from None
-    if raw and media != _FORM:
-        raise asgi.HttpError(415, "the form is application/x-www-form-urlencoded")
-    return _once(raw.decode("ascii", "replace"))
-
-
-def _once(text: str) -> dict[str, str]:
-    """Names and values. Raises HttpError for a name that stands twice."""
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=50)
-    except ValueError:
-        raise asgi.HttpError(400, "it says more than anybody asks") from None
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise asgi.HttpError(400, "a parameter stands twice")
-    return found

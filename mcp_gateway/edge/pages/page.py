@@ -1,5 +1,6 @@
 """Pages: rendered here, without a script, shown in no frame and kept by nobody."""
 
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,14 @@ from starlette.responses import HTMLResponse, Response
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
 )
+
+
+def _moment(seconds: int) -> str:
+    """A time as people read it; "never" where there was none."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else "never"
+
+
+_TEMPLATES.filters["moment"] = _moment
 HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; "

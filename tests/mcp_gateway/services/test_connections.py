@@ -1,3 +1,5 @@
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,9 +8,12 @@ import pytest
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Current
 from mcp_gateway.oauth.ports import Brought, ConnectFailed
 from mcp_gateway.oauth.vault import place_of
 from mcp_gateway.services.connections import LIFE
+from mcp_gateway.services.keyring import KeyringService
+from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.tickets import digest_of
 from tests.support.connecting import ALICE, PUBLIC, Bench, bench
 
@@ -51,7 +56,7 @@ async def test_what_a_consent_brought_is_recorded_then_sealed_then_granted(at: B
         "subject": "alice",
         "upstream": "docs",
         "grant": granted.id,
-        "kind": "delegated",
+        "grant_kind": "delegated",
         "scopes": ["read"],
         "authorization_server": "https://as.example",
     }
@@ -151,3 +156,24 @@ async def test_who_wants_to_know_is_told_whose_connection_changed(at: Bench) -> 
     await at.connections.revoke(KEY, "asked")
 
     assert told == [("local|alice", "docs")] * 3
+
+
+@pytest.mark.requirement("attack:f8")
+async def test_another_process_knows_within_a_second_that_a_grant_was_revoked(at: Bench) -> None:
+    there = Current()
+    keyring = KeyringService(there, at.database, Keys(at.database))
+    following = asyncio.ensure_future(keyring.follow())
+    await at.connections.made(ALICE, "docs", "delegated", BROUGHT)
+    async with asyncio.timeout(5):
+        while KEY not in there.keyring.grants:
+            await asyncio.sleep(0.01)
+
+    await at.connections.revoke(KEY, "asked")
+    revoked = time.monotonic()
+    async with asyncio.timeout(5):
+        while KEY in there.keyring.grants:
+            await asyncio.sleep(0.01)
+    took = time.monotonic() - revoked
+    following.cancel()
+
+    assert took < 1.0

@@ -286,6 +286,7 @@ async def test_a_server_that_nobody_may_ask_serves_what_was_approved_and_is_in_n
 ) -> None:
     pins.pin([tool("read")], 1)
     desk = running(Upstream([tool("read"), tool("write")]))
+    desk.config = Server.model_validate({"connector": "x", "grant": {"kind": "delegated"}})
     asked = []
 
     async def nobody() -> Credential:
@@ -298,3 +299,29 @@ async def test_a_server_that_nobody_may_ask_serves_what_was_approved_and_is_in_n
 
     assert asked == [1]
     assert (desk.trouble, [d.name for d in desk.reviewed.served]) == ("", ["read"])
+
+
+@pytest.mark.requirement("connecting:what-one-list-shows-is-reviewed-for-all")
+async def test_what_only_one_persons_list_shows_is_held_back_until_it_is_reviewed(
+    pins: Pins,
+) -> None:
+    pins.pin([tool("read")], 1)
+    desk = running(Upstream([tool("read")]))
+    desk.config = Server.model_validate({"connector": "x", "grant": {"kind": "delegated"}})
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        desk.saw([tool("read"), tool("audit")])
+        await changes.wait(2)
+
+    assert [d.name for d in desk.reviewed.served] == ["read"]
+    assert list(desk.reviewed.held) == ["tool/desk/audit"]
+    assert [d.name for d in desk.listed] == ["read", "audit"]
+
+
+def test_what_everybody_knows_is_not_looked_at_again() -> None:
+    desk = running(Upstream([]))
+    desk.listed = [tool("read")]
+
+    desk.saw([tool("read")])
+
+    assert not desk.wanted.is_set()
