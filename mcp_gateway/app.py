@@ -44,6 +44,7 @@ from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.compiled import Compiled
 from mcp_gateway.services.handles import Handles
+from mcp_gateway.services.invitations import Invitations
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
@@ -195,16 +196,23 @@ def _snapshots(
     keys, requests, shipped = Keys(database), AccessRequests(database), skills.builtin()
     operations = Operations(keys, ground.keyring, requests)
     operations.acting = parts.acting
+    invitations = Invitations(lambda: parts.consents)
+
+    def local(new: Settings) -> Local:
+        made = Local(shipped, operations, requests, listens, ledger, new)
+        made.invitations, made.ready = invitations, parts.ready
+        return made
+
     made = operations.snapshots = Snapshots(
         ground.current,
         Review(Pins(database)),
-        lambda new: Local(shipped, operations, requests, listens, ledger, new),
+        local,
         own.definitions(shipped, list(OPERATIONS)),
         services,
         chain_of,
         listens.attendance,
     )
-    made.shows = parts.shows
+    made.shows, made.views = parts.shows, parts.views
     return made
 
 

@@ -31,6 +31,11 @@ class Grant:
         """Whether two people show the upstream different credentials."""
         return self.per_user or self.kind in PERSONAL
 
+    @property
+    def connected(self) -> bool:
+        """Whether each person connects the upstream themselves, before anything can be called."""
+        return self.per_user or self.kind == "delegated"
+
 
 NO_GRANT: Final = Grant()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mcp_gateway.core.naming import downstream_name, folded
+from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Definition, Kind, Target
 from mcp_gateway.wire import jsonrpc
 
@@ -15,6 +16,7 @@ ADDRESSED: Final[frozenset[Kind]] = frozenset({"resource", "template"})
 """The kinds that go by a URI, which the gateway leaves as it is: several servers may have it."""
 LONGEST: Final = 2048
 """Characters of a URI that a tool shows."""
+_CONNECT: Final = "connect_"
 
 Key = tuple[Kind, str]
 
@@ -30,8 +32,15 @@ class Catalog:
     claims: dict[Key, tuple[Target, ...]] = field(default_factory=dict)
 
 
-def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[str]]) -> Catalog:
+def build(
+    definitions: Iterable[Definition],
+    requires: Mapping[str, frozenset[str]],
+    connected: Iterable[str] = (),
+) -> Catalog:
     """Every definition under its names, in one order whatever the order of the definitions.
+
+    Of the servers that are `connected` by each person, the gateway's own tool that does so is
+    found at their own endpoints too.
 
     Two tools or prompts that would share a name are both held back. A URI of several servers is
     claimed by each of them; whoever is asked for it decides whose is meant.
@@ -47,14 +56,31 @@ def build(definitions: Iterable[Definition], requires: Mapping[str, frozenset[st
         claimed[_key(target)].append(target)
     for key in sorted(claimed):
         _enter(catalog, key, claimed[key])
+    for server in sorted(connected):
+        if tool := catalog.local.get(("tool", GATEWAY, connect_name(server))):
+            catalog.local.setdefault(("tool", server, tool.name), tool)
     return catalog
 
 
 def name_of(target: Target) -> str:
     """What downstreams call it at /mcp. URIs and operations keep their own names."""
+    if connects(target):
+        return target.name
     if target.kind in NAMED:
         return downstream_name(target.server, target.name)
     return target.name
+
+
+def connect_name(server: str) -> str:
+    """What the gateway's own tool is called that connects a server."""
+    return _CONNECT + server
+
+
+def connects(target: Target) -> str:
+    """The server that this tool of the gateway's own connects; empty for all others."""
+    if target.server != GATEWAY or target.kind != "tool":
+        return ""
+    return target.name.removeprefix(_CONNECT) if target.name.startswith(_CONNECT) else ""
 
 
 def _target(definition: Definition, requires: Mapping[str, frozenset[str]]) -> Target:

@@ -136,6 +136,10 @@ class Listens:
             await call.notify(_acknowledged(listen))
             return await self._told(listen)
 
+    def look_again(self) -> None:
+        """Somebody may see another list now, though no snapshot was swapped."""
+        self._swapped.set()
+
     async def follow(self) -> None:
         """Until cancelled: after each swap, tells those whose lists are other ones now."""
         while True:

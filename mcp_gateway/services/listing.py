@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -10,11 +11,11 @@ import msgspec
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.change import List
-from mcp_gateway.core.naming import downstream_name
 from mcp_gateway.core.target import Kind, Target
 from mcp_gateway.services import pages
-from mcp_gateway.services.catalog import ADDRESSED, NAMED
+from mcp_gateway.services.catalog import ADDRESSED, NAMED, name_of
 from mcp_gateway.services.outcomes import SERVERS, outcomes_of
+from mcp_gateway.services.visible import Sight, sight_of
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import LISTINGS
 
@@ -34,33 +35,38 @@ def listing(call: Call, most: int, ttl_ms: int) -> Result:
     """
     after = pages.position(call.params.view())
     remembered = call.snapshot.listed
-    key = (call.principal, call.endpoint, call.method, after, most, ttl_ms)
+    sight = sight_of(call)
+    key = (call.principal, sight.stamp, call.endpoint, call.method, after, most, ttl_ms)
     rendered = remembered.get(key)
     if rendered is None:
-        rendered = remembered.keep(key, _rendered(call, after, most, ttl_ms))
+        rendered = remembered.keep(key, _rendered(call, sight, after, most, ttl_ms))
     return jsonrpc.body(rendered)
 
 
 def fingerprint(call: Call, of: List) -> bytes:
     """Of a list as this principal sees it at this endpoint: equal lists have equal ones."""
     remembered = call.snapshot.listed
-    key = (call.principal, call.endpoint, of)
+    sight = sight_of(call)
+    key = (call.principal, sight.stamp, call.endpoint, of)
     known = remembered.get(key)
     if known is not None:
         return known
     seen = hashlib.sha256()
     for kind in KINDS[of]:
         for (name, server), target in sorted(_found(call, kind), key=itemgetter(0)):
-            if call.snapshot.policy.prospect(call, target) != "deny":
+            if _is_shown(call, sight, target):
                 seen.update(f"{kind}\0{target.digest}\0{server}\0{name}\0".encode())
     return remembered.keep(key, seen.digest())
 
 
-def _rendered(call: Call, after: pages.Key, most: int, ttl_ms: int) -> bytes:
+def _is_shown(call: Call, sight: Sight, target: Target) -> bool:
+    return sight.shows(target) and call.snapshot.policy.prospect(call, target) != "deny"
+
+
+def _rendered(call: Call, sight: Sight, after: pages.Key, most: int, ttl_ms: int) -> bytes:
     member, kind = LISTINGS[call.method]
     ordered = sorted(_found(call, kind), key=itemgetter(0))
-    allowed = call.snapshot.policy.prospect
-    shown, cursor = pages.page(ordered, after, most, lambda t: allowed(call, t) != "deny")
+    shown, cursor = pages.page(ordered, after, most, partial(_is_shown, call, sight))
     outcomes = outcomes_of(call) if after == pages.FIRST else {}
     fields: dict[str, Any] = {
         "_meta": {SERVERS: outcomes} if outcomes else {},
@@ -98,6 +104,6 @@ def _entry(call: Call, target: Target) -> bytes:
     key = (_RENDERED, target)
     known = remembered.get(key)
     if known is None:
-        name = jsonrpc.encode(downstream_name(target.server, target.name))
+        name = jsonrpc.encode(name_of(target))
         known = remembered.keep(key, jsonrpc.replaced(raw, {"name": name}))
     return known

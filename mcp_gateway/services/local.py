@@ -3,7 +3,7 @@
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,9 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
 from mcp_gateway.core.target import Definition
+from mcp_gateway.services.catalog import connects
 from mcp_gateway.services.denials import outcome_of
+from mcp_gateway.services.invitations import Invitations
 from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.listing import listing
 from mcp_gateway.services.operations import Operations
@@ -28,6 +30,13 @@ MOST_REQUESTS: Final = 20
 """Open requests for access of one principal."""
 SHOWN: Final[tuple[str, ...]] = ("outcome", "method", "rule", "roles", "mode", "findings")
 """What its caller is told of a call: nothing of the policy that they could not see."""
+
+
+Ready = Callable[[Call], Awaitable[None]]
+
+
+async def at_once(call: Call) -> None:
+    """Where no server has another list for each person."""
 
 
 class Local:
@@ -55,6 +64,10 @@ class Local:
         self._contact = settings.gateway.contact
         self._ttl_ms = settings.identity.ttl_ms
         self._page = settings.gateway.page
+        self.invitations = Invitations(lambda: None)
+        """How people are asked to connect a server; nobody can until it is set."""
+        self.ready: Ready = at_once
+        """Waits until the lists of the caller's own are known."""
 
     async def discover(self, credential: Credential) -> Sequence[Definition]:  # noqa: ARG002
         return ()
@@ -65,6 +78,7 @@ class Local:
     async def send(self, call: Call) -> Result:
         match call.target.kind:
             case "catalog":
+                await self.ready(call)
                 return listing(call, self._page, self._ttl_ms)
             case "subscription":
                 return await self._listens.run(call)
@@ -81,6 +95,8 @@ class Local:
 
     async def _tool(self, call: Call) -> Result:
         arguments = call.outgoing.view().get("arguments") or {}
+        if connects(call.target):
+            return _told(await self.invitations.invite(call))
         match call.target.name:
             case "whoami":
                 return _said(_whoami(call))
@@ -156,6 +172,10 @@ def _text(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
         raise InvalidRequest(f"{name!r} is a text of 1 to {LONGEST} characters")
     return value
+
+
+def _told(text: str) -> Result:
+    return _complete({"content": [{"type": "text", "text": text}]})
 
 
 def _said(fields: Mapping[str, Any]) -> Result:

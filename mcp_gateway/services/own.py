@@ -1,13 +1,14 @@
 """What the gateway itself offers: its tools, and its skills as resources and prompts."""
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from connectors.definitions import define
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Definition, Kind
+from mcp_gateway.services.catalog import connect_name
 from skills import Skill
 
 ALWAYS: Final = {"anthropic/alwaysLoad": True}
@@ -58,6 +59,22 @@ def definitions(skills: Sequence[Skill], operations: Sequence[str]) -> Sequence[
         found.append(_defined("prompt", prompt))
     found += [_defined("operation", {"name": name}) for name in operations]
     return found
+
+
+def connecting(servers: Iterable[str]) -> Sequence[Definition]:
+    """The tools by which a runtime has its person connect these servers."""
+    return [_defined("tool", _connect(server)) for server in servers]
+
+
+def _connect(server: str) -> Mapping[str, Any]:
+    said = f"Connect {server} to you: it gives an address for you to open. Its tools follow."
+    return {
+        "name": connect_name(server),
+        "description": said,
+        "inputSchema": {"type": "object", "properties": {}},
+        "annotations": {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": True},
+        "_meta": ALWAYS,
+    }
 
 
 def uri_of(skill: Skill, path: str) -> str:

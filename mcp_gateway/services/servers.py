@@ -30,6 +30,9 @@ INSISTING = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND})
 SUSPECTED_EVERY = 5.0
 """Seconds between two looks at a server of which calls fail."""
 
+MOST_SEEN = 5000
+"""Definitions of one server that only persons' own lists have shown."""
+
 Shows = Callable[[], Awaitable[Credential]]
 """What the gateway itself shows an upstream, for its lists and announcements."""
 
@@ -62,6 +65,9 @@ class Running:
     insisted: set[str] = field(default_factory=set[str])
     """Digests of definitions that it lists and insists on: it refuses what was approved before."""
 
+    seen: dict[str, Definition] = field(default_factory=dict[str, Definition])
+    """By digest, what the lists of persons show besides."""
+
     def __post_init__(self) -> None:
         self.connector.refused = self.heard
         self._admit()
@@ -69,7 +75,13 @@ class Running:
     @property
     def grant(self) -> Grant:
         section = self.config.grant
-        return Grant(section.kind, section.header, section.prefix)
+        return Grant(
+            section.kind,
+            section.header,
+            section.prefix,
+            scopes=frozenset(section.scopes),
+            per_user=section.per_user,
+        )
 
     def take(self, config: Server, credential: Shows) -> None:
         """The same server under other terms. Whom it trusts or is shown is looked at anew."""
@@ -89,6 +101,18 @@ class Running:
         config = self.config
         self.connector.admission.limit(config.concurrency, config.queue, config.breaker)
         self.connector.idempotent = config.idempotent
+
+    def saw(self, listed: Sequence[Definition]) -> None:
+        """What is new to everybody is looked at once more, with all that is known."""
+        known = {definition.digest for definition in self.listed} | self.seen.keys()
+        new = {d.digest: d for d in listed if not d.flaw and d.digest not in known}
+        if new and len(self.seen) + len(new) <= MOST_SEEN:
+            self.seen |= new
+            self.wanted.set()
+
+    def with_seen(self, listed: Sequence[Definition]) -> Sequence[Definition]:
+        known = {definition.digest for definition in listed}
+        return [*listed, *(d for digest, d in self.seen.items() if digest not in known)]
 
     def suspect(self, now: float) -> None:
         """A call to it has failed: it is looked at again, however many fail at once."""
@@ -116,6 +140,22 @@ def _refuses(result: Result) -> bool:
         return result.view().get("code") in INSISTING
     except ValueError:
         return False
+
+
+def _fault(failure: Exception) -> _Look:
+    match failure:
+        case TimeoutError():
+            return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")
+        case CredentialRefused():
+            return _Look("it refuses the gateway's credential")
+        case UpstreamFailed():
+            return _Look(str(failure), detail=failure.detail)
+        case _:
+            return _Look(str(failure))
+
+
+class NobodyYet(UpstreamFailed):
+    """A server of which nobody may be asked for the list, which is no trouble of its own."""
 
 
 class Discovery:
@@ -167,22 +207,27 @@ class Discovery:
     async def _look(self, running: Running) -> _Look:
         try:
             async with asyncio.timeout(DISCOVERY_BOUND):
-                listed = await running.connector.discover(await running.credential())
-            reviewed = await asyncio.to_thread(
-                self._review.of,
-                running.name,
-                listed,
-                running.config.trust,
-                frozenset(running.insisted),
-            )
-        except TimeoutError:
-            return _Look(f"it did not list its tools within {DISCOVERY_BOUND:g} s")
-        except CredentialRefused:
-            return _Look("it refuses the gateway's credential")
-        except (Refusal, OSError, ValueError) as failure:
-            detail = failure.detail if isinstance(failure, UpstreamFailed) else ""
-            return _Look(str(failure), detail=detail)
+                listed = await self._listed(running)
+            reviewed = await asyncio.to_thread(self._reviewed, running, listed)
+        except (CredentialRefused, Refusal, OSError, ValueError) as failure:
+            return _fault(failure)
         except Exception:  # a supervisor: whatever it is, it costs this server only
             log.exception("the server %s could not be looked at", running.name)
             return _Look("the gateway failed to look at it: see its log")
         return _Look("", listed, reviewed)
+
+    async def _listed(self, running: Running) -> Sequence[Definition]:
+        """What it lists; where each person has a list of their own, what those showed besides."""
+        try:
+            listed = await running.connector.discover(await running.credential())
+        except NobodyYet:
+            listed = ()
+        return running.with_seen(listed) if running.grant.connected else listed
+
+    def _reviewed(self, running: Running, listed: Sequence[Definition]) -> Reviewed:
+        """Where no one list has everything, all that was approved is served."""
+        name, trust = running.name, running.config.trust
+        reviewed = self._review.of(name, listed, trust, frozenset(running.insisted))
+        if running.grant.connected:
+            reviewed.served = self._review.approved(name).served
+        return reviewed

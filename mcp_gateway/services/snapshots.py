@@ -17,8 +17,9 @@ from mcp_gateway.core.credential import NONE, Credential
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.snapshot import GATEWAY, Chains, Current, Snapshot, Upstream
 from mcp_gateway.core.target import Definition
+from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.limits.memory import MemoryLimiter
-from mcp_gateway.services import catalog
+from mcp_gateway.services import catalog, own
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.compiled import Compiled, compiled
 from mcp_gateway.services.differences import Difference, between
@@ -93,6 +94,7 @@ class Snapshots:
         self._force: _Force | None = None
         self.shows: Callable[[str, Server], Shows] = credential_of
         """How what the gateway itself shows a server is had."""
+        self.views: Views = NO_VIEWS
 
     @property
     def running(self) -> Mapping[str, Running]:
@@ -144,6 +146,16 @@ class Snapshots:
         """Implements `ports.Observer`: a server of which a call failed is looked at again."""
         if outcome == UpstreamFailed.slug and (running := self._running.get(call.target.server)):
             running.suspect(asyncio.get_running_loop().time())
+
+    def saw(self, name: str, listed: Sequence[Definition]) -> None:
+        """What one person's list showed is looked at like any other: it may need a review."""
+        if running := self._running.get(name):
+            running.saw(listed)
+
+    def connector(self, name: str) -> ports.Connector | None:
+        """That of a server that runs."""
+        running = self._running.get(name)
+        return running.connector if running else None
 
     def rediscover(self, name: str) -> None:
         """Asks for a new list of one upstream."""
@@ -230,9 +242,7 @@ class Snapshots:
             return
         self._generation += 1
         servers = force.settings.servers
-        served = [d for running in self._running.values() for d in running.reviewed.served]
-        requires = {name: server.requires for name, server in servers.items()}
-        built = catalog.build([*self._own, *served], requires)
+        built = self._built(servers)
         held = dict(built.held)
         for running in self._running.values():
             held.update(running.reviewed.held)
@@ -252,8 +262,17 @@ class Snapshots:
                 claims=built.claims,
                 chain=force.chains.answer,
                 hear=force.chains.hear,
+                views=self.views,
             )
         )
+
+    def _built(self, servers: Mapping[str, Server]) -> catalog.Catalog:
+        """The gateway's own definitions, and those that are served of the upstreams."""
+        running = self._running
+        connected = [name for name, server in running.items() if server.grant.connected]
+        served = [d for server in running.values() for d in server.reviewed.served]
+        requires = {name: server.requires for name, server in servers.items()}
+        return catalog.build([*self._own, *own.connecting(connected), *served], requires, connected)
 
 
 async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:

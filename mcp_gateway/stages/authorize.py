@@ -13,7 +13,10 @@ LONGEST_KEY: Final = 64
 
 
 class Authorize:
-    """Asks the policy: about the call, and about each question of its upstream's."""
+    """Asks the policy: about the call, and about each question of its upstream's.
+
+    The gateway's own question needs no rule: who may make the call may connect what it needs.
+    """
 
     needs: ClassVar = frozenset({"principal", "snapshot", "method", "params", "target", "declared"})
     sets: ClassVar = frozenset({"decision", "children"})
@@ -25,8 +28,9 @@ class Authorize:
         if missing := call.target.requires - call.principal.scopes:
             raise InsufficientScope(missing, call.target.requires)
         result = await call_next(call)
-        if result.asked is not None and result.asked.questions:
-            _ask(call, result.asked)
+        asked = result.asked
+        if asked is not None and asked.questions and not asked.own:
+            _ask(call, asked)
         return result
 
 

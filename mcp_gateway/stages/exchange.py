@@ -1,25 +1,39 @@
 """Exchange: the credential that the upstream will see."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from mcp_gateway.core import ports
+from mcp_gateway.core.asking import ASKING, Asked, Question
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.credential import CredentialRefused
 from mcp_gateway.core.decision import CREDENTIAL
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
+from mcp_gateway.wire import capabilities, jsonrpc
+
+_ELICIT: Final = "elicitation/create"
+_KEY: Final = "connect"
 
 
 class Exchange:
     """Obtains the credential last, so that none is ever obtained for a refused call."""
 
-    needs: ClassVar = frozenset({"principal", "target", "decision", "shown"})
+    needs: ClassVar = frozenset(
+        {"principal", "target", "decision", "shown", "method", "params", "declared", "resumed"}
+    )
     sets: ClassVar = frozenset({"credential"})
 
     def __init__(self, broker: ports.Broker) -> None:
         self._broker = broker
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
+        try:
+            return await self._sent(call, call_next)
+        except ConsentRequired as required:
+            return _asked(call, required)
+
+    async def _sent(self, call: Call, call_next: Next) -> Result:
         call.credential = await self._broker.credential(call)
         call.discharged.add(CREDENTIAL)
         try:
@@ -31,3 +45,27 @@ class Exchange:
         except CredentialRefused:
             server = call.target.server
             raise UpstreamFailed(f"{server} refuses the gateway's credential") from None
+
+
+def _asked(call: Call, required: ConsentRequired) -> Result:
+    """A question of the gateway's own, for a runtime that can show its person an address.
+
+    Raises the refusal, whose words have the address, for all others: also where the call was asked
+    already, or goes on with something that its upstream asked.
+    """
+    said = f"Connect {required.server}: open the address, and the call can go on."
+    params = {"mode": "url", "message": said, "url": required.url}
+    fresh = not (call.resumed.own or call.resumed.park or call.resumed.state)
+    if call.method not in ASKING or not fresh or _unable(call, params):
+        raise required
+    call.discharged.add(CREDENTIAL)
+    question = Question(_ELICIT, jsonrpc.encode(params))
+    asking = {
+        "resultType": "input_required",
+        "inputRequests": {_KEY: {"method": _ELICIT, "params": params}},
+    }
+    return jsonrpc.body(jsonrpc.encode(asking), asked=Asked({_KEY: question}, own=True))
+
+
+def _unable(call: Call, params: Mapping[str, str]) -> bool:
+    return bool(capabilities.missing(capabilities.declared(call), _ELICIT, params))

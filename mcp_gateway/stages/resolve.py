@@ -11,6 +11,7 @@ from mcp_gateway.core.errors import HeaderMismatch, InvalidRequest, InvalidState
 from mcp_gateway.core.naming import literal_length, template_matches
 from mcp_gateway.core.snapshot import GATEWAY
 from mcp_gateway.core.target import Kind, Target
+from mcp_gateway.core.views import UNSEEN
 from mcp_gateway.wire import capabilities, mirror, modern
 
 _BY_NAME: Final[Mapping[str, Kind]] = {
@@ -108,8 +109,19 @@ def _text(view: Mapping[str, Any], name: str) -> str:
 
 def _find(call: Call, kind: Kind, name: str) -> Target | None:
     if call.endpoint:
-        return call.snapshot.local.get((kind, call.endpoint, name))
-    return call.snapshot.catalog.get((kind, name))
+        found = call.snapshot.local.get((kind, call.endpoint, name))
+    else:
+        found = call.snapshot.catalog.get((kind, name))
+    return found if found is None or _is_theirs(call, found) else None
+
+
+def _is_theirs(call: Call, target: Target) -> bool:
+    """Whether the caller's own list has it so, where each person has one and it was looked at."""
+    upstream = call.snapshot.upstreams.get(target.server)
+    if upstream is None or not upstream.grant.connected:
+        return True
+    view = call.snapshot.views.of(call.principal, target.server)
+    return view is UNSEEN or view.names.get((target.kind, target.name)) == target.digest
 
 
 def _named(call: Call, kind: Kind, name: str) -> Target:

@@ -9,6 +9,7 @@ from sqlmodel import select
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Keyring
 from mcp_gateway.store.database import Database
+from mcp_gateway.store.grants import granted
 from mcp_gateway.store.revocations import names_in
 from mcp_gateway.store.tables import ApiKeyRow
 
@@ -98,8 +99,9 @@ class Keys:
         with self._database.reading() as session:
             rows = session.exec(select(ApiKeyRow).where(ApiKeyRow.revoked == 0)).all()
             revoked, ended = names_in(session)
+            connected = granted(session)
         keys = {bytes.fromhex(row.digest): _api_key(row) for row in rows}
-        return Keyring(keys=keys, revoked=revoked, generation=generation, ended=ended)
+        return Keyring(keys, revoked, generation, connected, ended)
 
 
 def _api_key(row: ApiKeyRow) -> ApiKey:

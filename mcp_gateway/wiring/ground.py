@@ -8,6 +8,8 @@ from starlette.routing import Route
 
 from mcp_gateway.config import Server, Settings
 from mcp_gateway.core import ports
+from mcp_gateway.core.credential import NONE, Credential, Shown
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
@@ -25,6 +27,7 @@ from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.services.jobs import Job
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
+from mcp_gateway.services.local import Ready, at_once
 from mcp_gateway.services.registrations import Registrations
 from mcp_gateway.services.servers import Shows
 from mcp_gateway.services.snapshots import Snapshots, credential_of
@@ -60,6 +63,11 @@ def static_broker(settings: Settings) -> ports.Broker:
             if server.grant.secret
         }
     )
+
+
+async def nothing(principal: Principal, server: str, shown: Shown) -> Credential:  # noqa: ARG001
+    """Where no server is shown anything."""
+    return NONE
 
 
 def the_external(_: Settings, external: Tokens | None) -> Tokens | None:
@@ -98,6 +106,8 @@ class Wired:
     troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
     registrations: Registrations | None = None
     discovery: Discovery | None = None
+    of_person: Callable[[Principal, str, Shown], Awaitable[Credential]] = nothing
+    ready: Ready = at_once
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):

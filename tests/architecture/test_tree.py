@@ -18,6 +18,7 @@ SUPERVISING = (
     "mcp_gateway/services/attendance.py",
     "mcp_gateway/services/jobs.py",
     "mcp_gateway/services/servers.py",
+    "mcp_gateway/services/views.py",
 )
 """Where one of what runs beside the calls ends: said, and begun again."""
 _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.ClassDef)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.oauth.ports import Person, Place
+from mcp_gateway.oauth.ports import Brought, Person, Place
 
 
 @dataclass
@@ -72,3 +72,35 @@ class FakeBrowsers:
 
     async def who(self, cookie: str) -> Person | None:
         return self.people.get(cookie)
+
+
+@dataclass
+class FakeConnecting:
+    """Implements `ports.Connecting`: an authorization server that is never asked anything."""
+
+    brought: Brought = field(default_factory=lambda: Brought({"access_token": "at-1"}))
+    failure: Exception | None = None
+    began: list[tuple[str, frozenset[str], str]] = field(default_factory=list)
+    redeemed: list[Mapping[str, str]] = field(default_factory=list)
+    revoked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    async def begin(self, server: str, scopes: frozenset[str], state: str, callback: str) -> str:  # noqa: ARG002
+        self.began.append((server, scopes, state))
+        return f"https://as.example/authorize?state={state}"
+
+    async def finish(
+        self,
+        server: str,  # noqa: ARG002
+        state: str,  # noqa: ARG002
+        query: Mapping[str, str],
+        callback: str,  # noqa: ARG002
+    ) -> Brought:
+        self.redeemed.append(query)
+        if self.failure is not None:
+            raise self.failure
+        return self.brought
+
+    async def revoke(self, server: str, tokens: Mapping[str, Any]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.revoked.append((server, tokens))

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_gateway.core.target import Definition, Kind
-from mcp_gateway.services.catalog import build
+from mcp_gateway.services import own
+from mcp_gateway.services.catalog import build, connects
 from mcp_gateway.wire import jsonrpc
 
 NOTHING: dict[str, frozenset[str]] = {}
@@ -154,3 +155,22 @@ def test_everything_is_named_claimed_or_held_back(keys: list[tuple[Kind, str, st
     }
     assert not named & set(made.held)
     assert len(named) == len(made.names)
+
+
+@pytest.mark.requirement("connecting:a-tool-stands-for-a-list")
+def test_the_tool_that_connects_a_server_is_found_at_both_of_its_endpoints() -> None:
+    tool = own.connecting(["desk"])[0]
+    made = build([tool, defined("tool", "desk", "open")], NOTHING, ["desk", "gone"])
+
+    target = made.names["tool", "connect_desk"]
+    assert made.local["tool", "desk", "connect_desk"] is target
+    assert (target.server, connects(target)) == ("gateway", "desk")
+    assert connects(made.names["tool", "desk__open"]) == ""
+
+
+def test_a_tool_of_its_own_keeps_the_name_at_its_servers_endpoint() -> None:
+    theirs = defined("tool", "desk", "connect_desk")
+    made = build([own.connecting(["desk"])[0], theirs], NOTHING, ["desk"])
+
+    assert made.local["tool", "desk", "connect_desk"].server == "desk"
+    assert connects(made.local["tool", "desk", "connect_desk"]) == ""

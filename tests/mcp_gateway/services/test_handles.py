@@ -259,3 +259,20 @@ def test_a_result_that_asks_nothing_is_the_same() -> None:
     result = jsonrpc.body(b'{"content":[]}')
 
     assert World().here.seal(first(), result) is result
+
+
+@pytest.mark.requirement("attack:f5")
+def test_a_state_is_the_gateways_own_only_where_the_gateway_asked() -> None:
+    world, theirs, ours = World(), asking(), asking()
+    ours.asked = Asked({"connect": Question("elicitation/create")}, own=True)
+
+    of_upstream = world.here.open(retry(state_of(world.here.seal(first(), theirs))))
+    own = state_of(world.here.seal(first(), ours))
+
+    assert not of_upstream.own
+    assert world.here.open(retry(own)).own
+    for forged in (own[:-2] + "AA", own.swapcase(), '{"own":true}'):
+        with pytest.raises(InvalidState):
+            world.here.open(retry(forged))
+    with pytest.raises(InvalidState):
+        world.here.open(retry(own, params={**PARAMS, "arguments": {"a": 2}}))

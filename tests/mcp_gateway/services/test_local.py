@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_gateway.config import Settings
 from mcp_gateway.core.body import Body
-from mcp_gateway.core.credential import NONE
+from mcp_gateway.core.credential import NONE, Grant
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.core.errors import InvalidRequest, UnknownTarget
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.core.snapshot import Current, Upstream
 from mcp_gateway.core.target import Target
 from mcp_gateway.edge.ids import Ids
 from mcp_gateway.ledger.append import Log
@@ -20,6 +20,7 @@ from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.services import local
 from mcp_gateway.services.attendance import Attendance
 from mcp_gateway.services.bulletin import Bulletin
+from mcp_gateway.services.invitations import Invitations
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.local import Local
@@ -31,7 +32,8 @@ from mcp_gateway.store.pins import AccessRequests
 from skills import Skill
 from tests.support import calls
 from tests.support.calls import ALICE
-from tests.support.fakes import FakeHandles
+from tests.support.fakes import FakeConnector, FakeHandles
+from tests.support.oauth_fakes import FakeConsents
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SKILL = Skill(
@@ -235,3 +237,15 @@ async def test_a_listing_is_answered_here_whichever_server_it_is_of(desk: Desk) 
     made = calls.resolved(target, method="prompts/list", snapshot=world)
 
     assert (await desk.local.send(made)).view()["prompts"] == []
+
+
+@pytest.mark.requirement("connecting:a-tool-stands-for-a-list")
+async def test_the_tool_that_connects_a_server_answers_in_words(desk: Desk) -> None:
+    upstream = Upstream("docs", FakeConnector(), Grant("delegated"))
+    target = Target("tool", "gateway", "connect_docs")
+    made = calls.resolved(target, snapshot=calls.snapshot(upstreams={"docs": upstream}))
+    desk.local.invitations = Invitations(FakeConsents)
+
+    result = (await desk.local.send(made)).view()
+
+    assert "http://127.0.0.1/connect/1" in result["content"][0]["text"]

@@ -15,7 +15,7 @@ from mcp_gateway.core.target import Definition, Target
 from mcp_gateway.services import servers
 from mcp_gateway.services.lease import Leased
 from mcp_gateway.services.review import Review, Reviewed, Trust
-from mcp_gateway.services.servers import Discovery, Running
+from mcp_gateway.services.servers import Discovery, NobodyYet, Running
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire import jsonrpc
@@ -278,3 +278,50 @@ def test_the_bounds_of_a_server_are_those_of_its_section() -> None:
 
     assert before == (64, 5)
     assert (desk.connector.admission.most, desk.connector.idempotent) == (3, frozenset({"open"}))
+
+
+@pytest.mark.requirement("connecting:the-first-who-connects-shows-the-list")
+async def test_a_server_that_nobody_may_ask_serves_what_was_approved_and_is_in_no_trouble(
+    pins: Pins,
+) -> None:
+    pins.pin([tool("read")], 1)
+    desk = running(Upstream([tool("read"), tool("write")]))
+    desk.config = Server.model_validate({"connector": "x", "grant": {"kind": "delegated"}})
+    asked = []
+
+    async def nobody() -> Credential:
+        asked.append(1)
+        raise NobodyYet("nobody has connected desk yet")
+
+    desk.credential = nobody
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+
+    assert asked == [1]
+    assert (desk.trouble, [d.name for d in desk.reviewed.served]) == ("", ["read"])
+
+
+@pytest.mark.requirement("connecting:what-one-list-shows-is-reviewed-for-all")
+async def test_what_only_one_persons_list_shows_is_held_back_until_it_is_reviewed(
+    pins: Pins,
+) -> None:
+    pins.pin([tool("read")], 1)
+    desk = running(Upstream([tool("read")]))
+    desk.config = Server.model_validate({"connector": "x", "grant": {"kind": "delegated"}})
+    async with followed(Review(pins), desk) as changes:
+        await changes.wait(1)
+        desk.saw([tool("read"), tool("audit")])
+        await changes.wait(2)
+
+    assert [d.name for d in desk.reviewed.served] == ["read"]
+    assert list(desk.reviewed.held) == ["tool/desk/audit"]
+    assert [d.name for d in desk.listed] == ["read", "audit"]
+
+
+def test_what_everybody_knows_is_not_looked_at_again() -> None:
+    desk = running(Upstream([]))
+    desk.listed = [tool("read")]
+
+    desk.saw([tool("read")])
+
+    assert not desk.wanted.is_set()

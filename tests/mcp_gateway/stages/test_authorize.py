@@ -193,6 +193,19 @@ async def test_a_client_that_cannot_be_asked_is_told_all_that_is_missing() -> No
     assert len(made.children) == 2
 
 
+@pytest.mark.requirement("connecting:asked-by-elicitation")
+async def test_the_gateways_own_question_needs_no_rule_of_its_own() -> None:
+    class NoQuestions(FakePolicy):
+        def decide(self, call: Call) -> Decision:
+            return DENIED if call.parent else ALLOWED
+
+    made = asked_call(snapshot(policy=NoQuestions()))
+    asked = Body(b"{}", asked=Asked({"connect": WHO}, own=True))
+
+    assert await Authorize()(made, Rest(asked)) is asked
+    assert made.children == ()
+
+
 async def test_a_state_without_questions_asks_nobody() -> None:
     result = Body(b"{}", asked=Asked({}, "later"))
     made = asked_call(can={})

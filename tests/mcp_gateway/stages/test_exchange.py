@@ -1,11 +1,19 @@
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
+from local_models.guards.rules import RulesGuard
+from mcp_gateway.core.asking import Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import CredentialRefused
+from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import CREDENTIAL
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
 from mcp_gateway.stages.exchange import Exchange
+from mcp_gateway.wire.modern import META_CAPABILITIES
 from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import Rest, resolved
 from tests.support.fakes import FakeBroker
@@ -64,3 +72,95 @@ async def test_a_credential_never_shows_in_a_repr() -> None:
     rest = Rest()
     await Exchange(FakeBroker())(resolved(), rest)
     assert "key-1" not in repr(rest.calls[0])
+
+
+LINK = "https://gateway.example/connect/secret"
+ABLE: Mapping[str, Any] = {META_CAPABILITIES: {"elicitation": {"url": {}}}}
+
+
+def unconnected() -> Exchange:
+    return Exchange(FakeBroker(refusal=ConsentRequired("github", LINK)))
+
+
+def able(method: str = "tools/call", meta: Mapping[str, Any] = ABLE, **changes: Any) -> Call:
+    """A call of a runtime that can show its person an address."""
+    params = {"name": "github__add", "arguments": {}, "_meta": meta}
+    return resolved(method=method, params=params, **changes)
+
+
+@pytest.mark.requirement("connecting:asked-by-elicitation")
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "resources/read"])
+async def test_who_can_be_shown_an_address_is_asked_to_connect_there(method: str) -> None:
+    rest, made = Rest(), able(method)
+
+    result = await unconnected()(made, rest)
+
+    view = result.view()
+    assert view["resultType"] == "input_required"
+    assert view["inputRequests"]["connect"]["method"] == "elicitation/create"
+    params = view["inputRequests"]["connect"]["params"]
+    assert (params["mode"], params["url"]) == ("url", LINK)
+    assert result.asked is not None
+    assert result.asked.own
+    assert rest.calls == []
+    assert CREDENTIAL in made.discharged
+
+
+@pytest.mark.requirement("connecting:asked-in-words")
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        {META_CAPABILITIES: {}},
+        {META_CAPABILITIES: {"elicitation": {}}},
+        {META_CAPABILITIES: {"elicitation": {"form": {}}}},
+        {META_CAPABILITIES: {"sampling": {}}},
+    ],
+)
+async def test_who_can_be_shown_no_address_is_refused_with_it(meta: Mapping[str, Any]) -> None:
+    with pytest.raises(ConsentRequired, match=LINK):
+        await unconnected()(able(meta=meta), Rest())
+
+
+async def test_a_method_whose_result_may_not_ask_is_refused_with_the_address() -> None:
+    with pytest.raises(ConsentRequired, match=LINK):
+        await unconnected()(able("completion/complete"), Rest())
+
+
+@pytest.mark.requirement("connecting:asked-once")
+@pytest.mark.parametrize(
+    "resumed", [Resumed(own=True), Resumed(park="c-0"), Resumed(state="the upstream's")]
+)
+async def test_who_was_asked_before_is_not_asked_again_in_one_round(resumed: Resumed) -> None:
+    made = able()
+    made.resumed = resumed
+
+    with pytest.raises(ConsentRequired, match=LINK):
+        await unconnected()(made, Rest())
+
+
+@dataclass
+class Expired(FakeBroker):
+    """Gives one credential, and no other in its place."""
+
+    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:  # noqa: ARG002
+        raise ConsentRequired(call.target.server, LINK)
+
+
+async def test_who_has_to_consent_again_is_asked_for_it_in_the_middle_of_the_call() -> None:
+    upstream = Upstream(times=1)
+
+    result = await Exchange(Expired())(able(), upstream)
+
+    assert result.asked is not None
+    assert result.asked.own
+    assert len(upstream.shown) == 1
+
+
+def test_the_address_is_nothing_that_a_guard_would_stop() -> None:
+    """It is random: were it like a key, some runtimes could never be told."""
+    rules = RulesGuard()
+
+    for _ in range(2000):
+        link = f"https://gateway.example/connect/{secrets.token_urlsafe(32)}"
+        assert rules.clears(link.encode())

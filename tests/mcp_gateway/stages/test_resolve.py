@@ -1,10 +1,11 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from mcp_gateway.core.asking import AFRESH, Declared, Resumed
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.credential import Grant
 from mcp_gateway.core.errors import (
     HeaderMismatch,
     InvalidRequest,
@@ -13,7 +14,10 @@ from mcp_gateway.core.errors import (
     Refusal,
     UnknownTarget,
 )
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Snapshot, Upstream
 from mcp_gateway.core.target import Kind, Mirror, Target
+from mcp_gateway.core.views import UNSEEN, View
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
@@ -28,7 +32,7 @@ from tests.support.calls import (
     call,
     snapshot,
 )
-from tests.support.fakes import HIDDEN, FakeHandles, FakePolicy, asking
+from tests.support.fakes import HIDDEN, FakeConnector, FakeHandles, FakePolicy, asking
 
 ABLE = Declared(b'{"extensions":{"io.modelcontextprotocol/tasks":{}}}')
 """A client that takes tasks."""
@@ -348,3 +352,46 @@ async def test_a_client_that_takes_no_tasks_learns_nothing_of_one() -> None:
         await Resolve(handles)(call("tasks/get", {"requestState": "sealed:t"}), Rest())
 
     assert refused.value.required == {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+
+
+@dataclass
+class Seen:
+    """Everybody's view of github: what their own list showed."""
+
+    view: View
+
+    def of(self, principal: Principal, server: str) -> View:  # noqa: ARG002
+        return self.view
+
+
+def of_persons(view: View) -> Snapshot:
+    upstreams = {"github": Upstream("github", FakeConnector(), Grant("delegated"))}
+    return snapshot(upstreams=upstreams, views=Seen(view))
+
+
+@pytest.mark.requirement("connecting:each-sees-their-own-list")
+@pytest.mark.parametrize("endpoint", ["", "github"])
+def test_a_tool_of_ones_own_list_is_found_and_no_other(endpoint: str) -> None:
+    world = of_persons(View(1, {("tool", "add"): ADD.digest}, 0.0))
+    name = "add" if endpoint else "github__add"
+    other = "delete_repo" if endpoint else "github__delete_repo"
+
+    found = resolve(call(params={"name": name}, snapshot=world, endpoint=endpoint))
+
+    assert found == ADD
+    with pytest.raises(UnknownTarget):
+        resolve(call(params={"name": other}, snapshot=world, endpoint=endpoint))
+
+
+@pytest.mark.requirement("connecting:each-sees-their-own-list")
+def test_a_tool_that_ones_own_list_words_otherwise_is_not_found() -> None:
+    world = of_persons(View(1, {("tool", "add"): "sha256:another"}, 0.0))
+
+    with pytest.raises(UnknownTarget):
+        resolve(call(params={"name": "github__add"}, snapshot=world))
+
+
+def test_before_anybody_looked_a_tool_is_found_so_that_its_call_can_ask_to_connect() -> None:
+    world = of_persons(UNSEEN)
+
+    assert resolve(call(params={"name": "github__add"}, snapshot=world)) == ADD

@@ -1,0 +1,36 @@
+"""Pages: rendered here, without a script, shown in no frame and kept by nobody."""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+)
+
+
+def _moment(seconds: int) -> str:
+    """A time as people read it; "never" where there was none."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else "never"
+
+
+_TEMPLATES.filters["moment"] = _moment
+HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def page(template: str, status: int = 200, **shown: Any) -> Response:
+    """One page. What is shown in it is text, whatever it holds."""
+    return HTMLResponse(_TEMPLATES.get_template(template).render(shown), status, HEADERS)

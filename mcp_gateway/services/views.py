@@ -1,0 +1,181 @@
+"""Views: what each person's own list at a server shows, for as long as that holds."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Final
+
+from mcp_gateway.core import ports
+from mcp_gateway.core.call import Call
+from mcp_gateway.core.credential import NOTHING_SHOWN, Credential, CredentialRefused, Shown
+from mcp_gateway.core.errors import ConsentRequired, Refusal
+from mcp_gateway.core.grants import GrantKey, grant_key
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.target import Definition
+from mcp_gateway.core.views import UNSEEN, View
+from mcp_gateway.services.connections import Connections
+from mcp_gateway.services.visible import connected_servers
+
+log = logging.getLogger(__name__)
+LIFE: Final = 300.0
+"""Seconds for which a list is taken as it was."""
+PATIENCE: Final = 5.0
+"""Seconds that whoever asks for a list waits for those that are not known yet."""
+BOUND: Final = 20.0
+"""Seconds of one look."""
+AGAIN: Final = 30.0
+"""Seconds until a server is asked again of which a look failed."""
+MOST: Final = 10_000
+DAY: Final = 86_400
+EVERY: Final = 600.0
+"""Seconds between two looks for grants that nobody looked at for a day."""
+AT_ONCE: Final = 100
+
+OfPerson = Callable[[Principal, str, Shown], Awaitable[Credential]]
+Saw = Callable[[str, Sequence[Definition]], None]
+
+
+class PersonalViews:
+    """Implements `core.views.Views`.
+
+    `connector` gives the connector of a server that runs, `saw` is told every list, so that what
+    nobody has reviewed yet can be, and `changed` is called when somebody's view is another one.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        of_person: OfPerson,
+        connector: Callable[[str], ports.Connector | None],
+        saw: Saw,
+        changed: Callable[[], None],
+    ) -> None:
+        self._connections = connections
+        self._of_person = of_person
+        self._connector = connector
+        self._saw = saw
+        self._changed = changed
+        self._views: dict[GrantKey, View] = {}
+        self._troubles: dict[GrantKey, tuple[str, float]] = {}
+        self._looking: dict[GrantKey, asyncio.Task[None]] = {}
+        self._stamps = count(1)
+
+    def of(self, principal: Principal, server: str) -> View:
+        """The last one stands until there is another: what was seen of a server that is away too.
+
+        What a person may do there their credential decides, and the server.
+        """
+        return self._views.get(grant_key(principal, server), UNSEEN)
+
+    def trouble_of(self, key: GrantKey) -> str:
+        """What was wrong when somebody looked last; empty when nothing was."""
+        return self._troubles.get(key, ("", 0.0))[0]
+
+    async def again(self, principal: Principal, server: str, *, connected: bool) -> None:
+        """A consent was given, taken back or refused: what was seen holds no more."""
+        key = grant_key(principal, server)
+        self._views.pop(key, None)
+        if connected:
+            self._troubles.pop(key, None)
+            self._look(principal, server)
+
+    async def ready(self, call: Call) -> None:
+        """Returns once the caller's own lists are known, or after a while."""
+        principal, now = call.principal, time.time()
+        looks = set()
+        for server in connected_servers(call):
+            key = grant_key(principal, server)
+            failed = self._troubles.get(key, ("", 0.0))[1]
+            if self.of(principal, server).until <= now and failed + AGAIN <= now:
+                looks.add(self._look(principal, server))
+        if looks:
+            await asyncio.wait(looks, timeout=PATIENCE)
+
+    async def look(self, principal: Principal, server: str) -> None:
+        """Asks the server for this person's list now, unless somebody does already."""
+        await asyncio.wait({self._look(principal, server)}, timeout=BOUND)
+
+    async def follow(self) -> None:
+        """Until cancelled: each grant is looked at once a day, though nobody uses it."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.look_at_stale()
+
+    async def look_at_stale(self) -> None:
+        """Those that wait the longest first, one after the other."""
+        before = int(time.time()) - DAY
+        for tenant, issuer, subject, server in await asyncio.to_thread(
+            self._connections.grants.stale, before, AT_ONCE
+        ):
+            await self.look(Principal(issuer, subject, tenant), server)
+
+    async def aclose(self) -> None:
+        for task in list(self._looking.values()):
+            task.cancel()
+        await asyncio.gather(*self._looking.values(), return_exceptions=True)
+
+    def _look(self, principal: Principal, server: str) -> asyncio.Task[None]:
+        """One look at a time; who waits for it may go away, and it goes on."""
+        key = grant_key(principal, server)
+        task = self._looking.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._looked(principal, server))
+            self._looking[key] = task
+            task.add_done_callback(lambda _: self._looking.pop(key, None))
+        return task
+
+    async def _looked(self, principal: Principal, server: str) -> None:
+        key = grant_key(principal, server)
+        try:
+            async with asyncio.timeout(BOUND):
+                listed = await self._listed(principal, server)
+        except (Refusal, CredentialRefused, OSError, ValueError) as failure:
+            await self._failed(key, failure)
+        except Exception:  # a supervisor: whatever it is, it costs this view only
+            log.exception("the list of somebody at %s could not be looked at", server)
+            self._troubles[key] = "the gateway failed to look at it", time.time()
+        else:
+            self._troubles.pop(key, None)
+            self._keep(key, listed)
+            self._saw(server, listed)
+        await asyncio.to_thread(self._connections.grants.checked, key, int(time.time()))
+
+    async def _listed(self, principal: Principal, server: str) -> Sequence[Definition]:
+        connector = self._connector(server)
+        if connector is None:
+            return ()
+        return await connector.discover(await self._of_person(principal, server, NOTHING_SHOWN))
+
+    async def _failed(self, key: GrantKey, failure: Exception) -> None:
+        """A refusal of what the person connected ends that; anything else may pass."""
+        tenant, issuer, subject, server = key
+        self._troubles[key] = _said(failure), time.time()
+        if isinstance(failure, CredentialRefused):
+            self._views.pop(key, None)
+            whose = Principal(issuer, subject, tenant)
+            await self._connections.broken(whose, server, "the server refuses it")
+
+    def _keep(self, key: GrantKey, listed: Sequence[Definition]) -> None:
+        names = {(d.kind, d.name): d.digest for d in listed if not d.flaw}
+        before = self._views.pop(key, UNSEEN)
+        alike = before is not UNSEEN and before.names == names
+        stamp = before.stamp if alike else next(self._stamps)
+        if len(self._views) >= MOST:
+            self._views.pop(next(iter(self._views)))
+        self._views[key] = View(stamp, names, time.time() + LIFE)
+        if not alike:
+            self._changed()
+
+
+def _said(failure: Exception) -> str:
+    match failure:
+        case ConsentRequired():
+            return "it has to be connected again"
+        case CredentialRefused():
+            return "the server refuses it"
+        case Refusal():
+            return failure.reason
+        case _:
+            return "it did not answer"
