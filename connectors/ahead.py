@@ -6,6 +6,7 @@ from typing import Final
 
 from connectors.heard import Heard, Said
 from connectors.reading import Reading
+from mcp_gateway.core.asking import Fate
 from mcp_gateway.core.credential import CredentialRefused
 from mcp_gateway.core.errors import QuestionExpired, Refusal
 from mcp_gateway.wire import jsonrpc
@@ -14,11 +15,10 @@ PARKED: Final = 3600.0
 """Seconds that an upstream may be quiet while it waits: longer than anything is parked."""
 CANCELLED: Final = "notifications/cancelled"
 OVER: Final = "nobody waits for the answer any more: call again"
-WITHDRAWN: Final = "the upstream does not ask any more: call again"
 
 
 class Ahead:
-    """Takes a reading's place. `question` is the id of what the upstream waits to be told."""
+    """Takes a reading's place."""
 
     def __init__(
         self,
@@ -27,7 +27,6 @@ class Ahead:
         id_: bytes,
         pong: Callable[[Said], Awaitable[None]],
     ) -> None:
-        self.question = b""
         self._id = id_
         self._reading = reading
         self._pong = pong
@@ -36,8 +35,18 @@ class Ahead:
         self._going = asyncio.get_running_loop().create_task(self._read())
 
     @property
-    def lost(self) -> bool:
-        return self._heard.lost
+    def over(self) -> bool:
+        return self._heard.over
+
+    @property
+    def fate(self) -> Fate:
+        return self._heard.fate
+
+    async def decided(self) -> Fate:
+        return await self._heard.decided()
+
+    def park(self, question: bytes) -> None:
+        self._heard.park(question)
 
     async def next(self, idle: float) -> Said:
         return await self._heard.next(idle)
@@ -52,8 +61,7 @@ class Ahead:
 
     def withdrawn(self, question: bytes) -> None:
         """The upstream does not ask this any more."""
-        if question == self.question:
-            self._heard.ended(QuestionExpired(WITHDRAWN))
+        self._heard.withdrawn(question)
 
     def leave(self) -> None:
         """May be called again."""

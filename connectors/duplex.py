@@ -16,7 +16,7 @@ from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import NONE as NO_CREDENTIAL
 from mcp_gateway.core.credential import Credential, CredentialRefused
-from mcp_gateway.core.errors import QuestionExpired, Refusal, UpstreamTimedOut
+from mcp_gateway.core.errors import Refusal, UpstreamTimedOut
 from mcp_gateway.wire import jsonrpc
 
 SETTING: Final = 5.0
@@ -41,22 +41,16 @@ class Channel(Protocol):
 class Line(Heard):
     """One request under way; implements `exchange.Line`.
 
-    `asks`: whether its upstream may ask something before it answers. `question` is the id of what
-    the upstream waits to be told.
+    `asks`: whether its upstream may ask something before it answers.
     """
 
     def __init__(self, duplex: "Duplex", server: str, id_: bytes, *, asks: bool) -> None:
         super().__init__(server)
         self.id = id_
         self.asks = asks
-        self.question = b""
         self._duplex = duplex
 
-    def park(self, question: bytes) -> None:
-        self.question = question
-
     async def reply(self, message: bytes, credential: Credential) -> None:
-        self.question = b""
         await self._duplex.channel.deliver(message, credential)
 
     async def say(self, message: bytes, credential: Credential) -> None:  # noqa: ARG002
@@ -149,7 +143,8 @@ class Duplex:
         """Gives a message to whom it is for; never waits."""
         message = said.message
         if not message.method:
-            if line := self._pending.get(message.id):
+            # Who has answered asks nothing more, though its answer may wait to be taken.
+            if line := self._pending.pop(message.id, None):
                 line.ended(said)
         elif message.id:
             self._asked(said)
@@ -164,7 +159,8 @@ class Duplex:
         elif message.method in dialect.ANNOUNCED:
             self.announce(message)
         elif message.method == ahead.CANCELLED:
-            self._withdrawn(ahead.withdrawn(message))
+            for line in self._pending.values():
+                line.withdrawn(ahead.withdrawn(message))
         elif message.method == levels.METHOD and len(self._pending) == 1:
             # Of several nobody could tell whose it is, and each may be another's.
             next(iter(self._pending.values())).note(said)
@@ -178,11 +174,6 @@ class Duplex:
                 return
             reply = asked_back.unclear(said.message)
         self.channel.say(reply)
-
-    def _withdrawn(self, question: bytes) -> None:
-        for line in self._pending.values():
-            if line.question == question:
-                line.ended(QuestionExpired(ahead.WITHDRAWN))
 
     def _line(self, *, asks: bool) -> Line:
         if self._failure:

@@ -7,7 +7,7 @@ from connectors import asked_back, dialect, levels, parked, progress
 from connectors.abilities import Abilities
 from connectors.heard import Said
 from connectors.reading import Unheld
-from mcp_gateway.core.asking import Asked, Question
+from mcp_gateway.core.asking import Asked, Fate, Question
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential
@@ -22,8 +22,12 @@ class Line(Protocol):
     def id(self) -> bytes: ...
 
     @property
-    def lost(self) -> bool:
-        """Whether no answer will come any more."""
+    def fate(self) -> Fate:
+        """What has become of the question that is parked."""
+        ...
+
+    async def decided(self) -> Fate:
+        """Waits until it is open no more."""
         ...
 
     async def next(self, idle: float) -> Said:

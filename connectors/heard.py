@@ -5,6 +5,7 @@ import copy
 from collections import deque
 from typing import Final, NamedTuple
 
+from mcp_gateway.core.asking import Fate
 from mcp_gateway.core.errors import Refusal, UpstreamTimedOut
 from mcp_gateway.wire import jsonrpc
 
@@ -30,6 +31,7 @@ class Heard:
         self._server = server
         self._notes: deque[Said] = deque(maxlen=WAITING)
         self._questions: deque[Said] = deque()
+        self._question = b""
         self._end: Said | Refusal | None = None
         self._woken = asyncio.Event()
 
@@ -37,6 +39,38 @@ class Heard:
     def lost(self) -> bool:
         """Whether no answer will come any more."""
         return isinstance(self._end, Refusal)
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer is there, or none will come."""
+        return self._end is not None
+
+    @property
+    def fate(self) -> Fate:
+        """What has become of the question that is parked."""
+        if self._end is not None:
+            return "lost" if self.lost else "answered"
+        return "open" if self._question else "taken_back"
+
+    async def decided(self) -> Fate:
+        """Waits until the question is open no more, and returns why."""
+        while (fate := self.fate) == "open":
+            self._woken.clear()
+            await self._woken.wait()
+        return fate
+
+    def park(self, question: bytes) -> None:
+        """The upstream waits to be told this; nobody takes what comes before it is."""
+        self._question = question
+
+    def withdrawn(self, question: bytes) -> None:
+        """The upstream does not ask this any more, whether it was put to anybody yet or not."""
+        if question == self._question:
+            self._question = b""
+            self._woken.set()
+        else:
+            left = [said for said in self._questions if said.message.id != question]
+            self._questions = deque(left)
 
     def note(self, said: Said) -> None:
         if len(said.raw) <= NOTE:

@@ -9,6 +9,7 @@ from connectors.endpoint import Endpoint, Headers
 from connectors.heard import Said
 from connectors.parked import EXPIRED
 from connectors.reading import Reading
+from mcp_gateway.core.asking import Fate
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import QuestionExpired, UpstreamFailed
 from mcp_gateway.wire import jsonrpc
@@ -54,8 +55,13 @@ class HttpLine:
         self._reading: Reading | Ahead | None = None
 
     @property
-    def lost(self) -> bool:
-        return isinstance(self._reading, Ahead) and self._reading.lost
+    def fate(self) -> Fate:
+        return self._ahead().fate
+
+    @property
+    def over(self) -> bool:
+        """Whether its upstream has answered, or cannot."""
+        return isinstance(self._reading, Ahead) and self._reading.over
 
     def opened(self, response: Response, held: int = 0) -> None:
         """Its stream is there. `held`: bytes of an event that is not refused, but passed on."""
@@ -82,6 +88,7 @@ class HttpLine:
         """The upstream does not ask this any more."""
         if isinstance(self._reading, Ahead):
             self._reading.withdrawn(question)
+        self.early = [said for said in self.early if said.message.id != question]
 
     async def next(self, idle: float) -> Said:
         while True:
@@ -90,7 +97,10 @@ class HttpLine:
                 return said
 
     def park(self, question: bytes) -> None:
-        self._ahead().question = question
+        self._ahead().park(question)
+
+    async def decided(self) -> Fate:
+        return await self._ahead().decided()
 
     async def reply(self, message: bytes, credential: Credential) -> None:
         session = self._session

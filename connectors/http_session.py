@@ -195,7 +195,7 @@ class HttpSession:
         """A question is that of the one call that may ask: of several it might be another's."""
         reply = asked_back.reply(said.message, self._able)
         if reply is None:
-            asking = [line for line in self._lines if line.asks]
+            asking = [line for line in self._lines if line.asks and not line.over]
             if len(asking) == 1 and asking[0].asked(said):
                 return
             reply = asked_back.unclear(said.message)

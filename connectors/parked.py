@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mcp_gateway.core.asking import Question
+from mcp_gateway.core.asking import Fate, Question
 from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import QuestionExpired
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from connectors.exchange import Exchange
 
 EXPIRED = "the question has expired: call again"
+TAKEN_BACK = "the upstream has taken its question back: call again"
 
 
 class Parked:
@@ -25,25 +26,35 @@ class Parked:
         self._waits = True
 
     async def resume(self, call: Call) -> Result:
-        """A call without an answer to this question is asked the same again.
+        """A call without an answer is asked the same again, or goes on if nothing is asked now.
 
-        Raises QuestionExpired when the upstream does not wait any more.
+        Raises QuestionExpired for an answer that the upstream does not wait for any more, unless it
+        has answered meanwhile, and when it is gone.
         """
         if not self._waits:
             raise QuestionExpired(EXPIRED)
         self._waits = False
         exchange = self._exchange
-        answer = self._answer(call)
-        if exchange.line.lost:
+        answer, fate = self._answer(call), exchange.line.fate
+        if fate == "lost" or (fate == "taken_back" and answer):
             await exchange.abandon()
-            raise QuestionExpired(EXPIRED)
+            raise QuestionExpired(EXPIRED if fate == "lost" else TAKEN_BACK)
+        if fate != "open":
+            return await exchange.answered(call)
         if not answer:
             return exchange.asking(self._key, self._id, self._question)
         return await exchange.answered(call, jsonrpc.result(self._id, answer))
 
+    async def fate(self) -> Fate:
+        return await self._exchange.line.decided()
+
     async def abandon(self) -> None:
-        if self._waits:
-            self._waits = False
+        if not self._waits:
+            return
+        self._waits = False
+        if self._exchange.line.fate == "answered":
+            self._exchange.line.leave()
+        else:
             await self._exchange.abandon()
 
     def _answer(self, call: Call) -> bytes:

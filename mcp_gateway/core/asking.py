@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,25 @@ TASKS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 """The methods that name a task, which an upstream began before."""
 
 
+Fate = Literal["open", "taken_back", "answered", "lost"]
+"""What has become of a question: its upstream waits for the answer, asks it no more, has answered
+the call without it, or cannot be reached any more."""
+
+
 class Parked(Protocol):
     """An upstream's request that stays open until what it asked is answered."""
 
     async def resume(self, call: "Call") -> "Result":
         """Answers with the `inputResponses` of `call.outgoing` and reads on, once.
 
-        Raises as `ports.Connector.send` does. Cancelling it cancels the upstream's request.
+        What the upstream does not wait for is not said: its answer, if it is there, is the result.
+        Raises as `ports.Connector.send` does, and QuestionExpired for an answer to what has been
+        taken back. Cancelling it cancels the upstream's request.
         """
+        ...
+
+    async def fate(self) -> Fate:
+        """Waits until the question is open no more, and returns why; not of what was resumed."""
         ...
 
     async def abandon(self) -> None:

@@ -86,6 +86,10 @@ class Parking(Protocol):
         """What `call.resumed.park` names, once. Raises QuestionExpired."""
         ...
 
+    def end(self, call: str, why: Literal["denied"]) -> None:
+        """Gives up what waits for the answer to this call, if it still does."""
+        ...
+
 
 class Policy(Protocol):
     """The rules, compiled."""

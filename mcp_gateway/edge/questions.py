@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from mcp_gateway.core.asking import Question
 from mcp_gateway.core.body import Body
@@ -11,6 +11,10 @@ from mcp_gateway.wire import jsonrpc
 CANCELLED: Final = "notifications/cancelled"
 Say = Callable[[Body], Awaitable[None]]
 """Carries a message to the client."""
+
+
+class TakenBack(Exception):  # nothing went wrong
+    """Who asked does not want to know any more."""
 
 
 class Questions:
@@ -23,19 +27,25 @@ class Questions:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def put(self, question: Question, say: Say, seconds: float) -> jsonrpc.Message:
-        """Asks, and waits for the answer. Raises TimeoutError when none comes in time."""
+    async def put(
+        self, question: Question, say: Say, seconds: float, unasked: "asyncio.Future[None]"
+    ) -> jsonrpc.Message:
+        """Asks, and waits for the answer.
+
+        Raises TimeoutError when none comes in time, and TakenBack once `unasked` is done.
+        """
         self._count += 1
         id_ = b'"gw-%d"' % self._count
         answer: asyncio.Future[jsonrpc.Message]
         answer = self._open[id_] = asyncio.get_running_loop().create_future()
         try:
             await say(Body(jsonrpc.request(id_, question.method, question.params)))
-            async with asyncio.timeout(seconds):
-                return await answer
-        except TimeoutError:
+            either: set[asyncio.Future[Any]] = {answer, unasked}
+            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
             await say(Body(jsonrpc.notification(CANCELLED, b'{"requestId":%b}' % id_)))
-            raise
+            raise TakenBack if unasked.done() else TimeoutError
         finally:
             del self._open[id_]
 

@@ -1,6 +1,8 @@
 """One JSON-RPC message that arrived, and how it is answered."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from mcp_gateway.core.asking import TASKS, Declared
@@ -77,6 +79,9 @@ class Request:
         self.link: Link | None = None
         self.rounds = 0
         self.stream: Stream
+        self._receive: Receive | None = None
+        self._hang_up: HangUp | None = None
+        """Of who is asked something on a stream to which they could not come back."""
 
     @property
     def path(self) -> str:
@@ -101,7 +106,7 @@ class Request:
             self._notified()
             await asgi.respond(send, 202, b"", ())
             return
-        self.stream = self._stream(send)
+        self.stream, self._receive = self._stream(send), receive
         try:
             if fault := self._fault():
                 await self.stream.finish(fault)
@@ -117,6 +122,8 @@ class Request:
             else:
                 await self._run(call, receive)
         finally:
+            if self.link:  # if it did not go on, it does not any more: it is used once
+                self._edge.sessions.parks.end(self.link.call, "refused")
             self.stream.close()
 
     async def _listen(self, call: Call, receive: Receive) -> None:
@@ -148,6 +155,22 @@ class Request:
         if self.session:  # who answers may have come with a newer token
             self.principal = self.session.principal
 
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """While it is asked: who hangs up cancels, where nobody could come back for the question.
+
+        Elsewhere a client whose connection broke finds it by `Last-Event-ID`.
+        """
+        task = asyncio.current_task()
+        if task is None or self._receive is None or not self.session or self.session.resumes:
+            yield
+            return
+        self._hang_up = self._edge.watch.over(self._receive, task)
+        try:
+            yield
+        finally:
+            self._hang_up.close()
+
     async def _run(self, call: Call, receive: Receive) -> None:
         """A modern caller that hangs up cancels; a legacy one says so in a notification."""
         session, task, stream = self.session, asyncio.current_task(), self.stream
@@ -169,7 +192,7 @@ class Request:
             if self._cancelled():
                 said = "the request was cancelled"
                 await stream.finish(answered.error(self.message.id, CANCELLED, said, legacy_=True))
-            elif not (isinstance(watched, HangUp) and watched.happened):
+            elif not (_left(watched) or _left(self._hang_up)):
                 raise
         finally:
             if session:
@@ -292,6 +315,10 @@ class Request:
             said = self.headers.get(b"user-agent", b"").decode("latin-1")
         shown = said if said.isprintable() else "".join(filter(str.isprintable, said))
         return shown[:_LONGEST_CLAIM]
+
+
+def _left(watched: Watched | None) -> bool:
+    return isinstance(watched, HangUp) and watched.happened
 
 
 def is_modern(headers: Headers) -> bool:

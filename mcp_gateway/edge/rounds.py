@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from mcp_gateway.core.asking import QUESTIONS, Question
+from mcp_gateway.core.asking import QUESTIONS, Asked, Question
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import (
@@ -18,6 +19,7 @@ from mcp_gateway.core.errors import (
 )
 from mcp_gateway.edge import answered
 from mcp_gateway.edge.links import Link
+from mcp_gateway.edge.questions import TakenBack
 from mcp_gateway.edge.refusals import Answer
 from mcp_gateway.edge.resumable import Resumable
 from mcp_gateway.edge.sessions import Session, Sessions, Why
@@ -49,6 +51,10 @@ class Request(Protocol):
 
     async def say(self, message: bytes) -> None: ...
 
+    def asked(self) -> AbstractContextManager[None]:
+        """While it is asked something: cancelled when who is asked is gone for good."""
+        ...
+
 
 class Edge(Protocol):
     """The endpoint, as a round needs it. `request` is the one that the endpoint was given."""
@@ -67,43 +73,84 @@ class Rounds:
 
     async def asked(self, call: Call, request: Request, result: Result) -> Answer:
         """The answer in the end. Raises Refusal, and then nothing waits at the upstream."""
-        questions = result.asked.questions if result.asked else {}
+        asked = result.asked or Asked({})
+        questions = asked.questions
         state = result.view().get("requestState")
         state = state if isinstance(state, str) else ""
         try:
             session, stream = _within(request, questions)
             if questions and all(map(_address, questions.values())):
                 return self._link(call, request, session, questions, state)
-            answers = await self._answers(session, stream, questions)
+            with request.asked(), self._open(call, asked) as unasked:
+                answers = await self._answers(session, stream, questions, unasked)
         except BaseException as fault:
             why: Why = "unanswered" if isinstance(fault, QuestionExpired) else "cancelled"
             self._sessions.parks.end(call.id, why)
             raise
         request.go_on(call.id, answers, state)
-        return await self._edge.answered(self._edge.call(request), request)
+        return await self._gone_on(call, request)
+
+    async def _gone_on(self, call: Call, request: Request) -> Answer:
+        """The answer of the next call. One that does not get through ends what it was to answer.
+
+        Its client has no state with which it could try again.
+        """
+        why: Why = "cancelled"
+        try:
+            answer = await self._edge.answered(self._edge.call(request), request)
+            why = "refused"
+        finally:
+            self._sessions.parks.end(call.id, why)
+        return answer
+
+    @contextmanager
+    def _open(self, call: Call, asked: Asked) -> Iterator["asyncio.Future[None]"]:
+        """Done once nobody has to answer any more: an upstream that forgot the call never says."""
+        if asked.parked is None:
+            unasked = asyncio.get_running_loop().create_future()
+        else:
+            unasked = asyncio.ensure_future(self._sessions.parks.unasked(call.id))
+        try:
+            yield unasked
+        finally:
+            unasked.cancel()
 
     async def _answers(
-        self, session: Session, stream: Resumable, questions: Mapping[str, Question]
+        self,
+        session: Session,
+        stream: Resumable,
+        questions: Mapping[str, Question],
+        unasked: "asyncio.Future[None]",
     ) -> bytes:
-        """The `inputResponses`, by key. All questions are put at once."""
+        """The `inputResponses`, by key, without those that were taken back. All are put at once."""
         if not questions:
             await asyncio.sleep(PAUSE)
             return b"{}"
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = {
-                    key: group.create_task(self._answer(session, stream, question))
+                    key: group.create_task(self._answer(session, stream, question, unasked))
                     for key, question in questions.items()
                 }
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from None
-        return jsonrpc.encode({key: msgspec.Raw(task.result()) for key, task in tasks.items()})
+        answers = {key: task.result() for key, task in tasks.items()}
+        return jsonrpc.encode({key: msgspec.Raw(raw) for key, raw in answers.items() if raw})
 
-    async def _answer(self, session: Session, stream: Resumable, question: Question) -> bytes:
+    async def _answer(
+        self,
+        session: Session,
+        stream: Resumable,
+        question: Question,
+        unasked: "asyncio.Future[None]",
+    ) -> bytes:
+        """Empty for a question that was taken back."""
         seconds = self._sessions.settings.question
         put = _of_session(question, session)
         try:
-            message = await session.questions.put(put, stream.say, seconds)
+            message = await session.questions.put(put, stream.say, seconds, unasked)
+        except TakenBack:
+            return b""
         except TimeoutError:
             said = f"the upstream asked you, and had no answer in {seconds:g} s"
             raise QuestionExpired(said) from None

@@ -16,7 +16,7 @@ from mcp_gateway.edge.links import Links
 from mcp_gateway.edge.questions import Questions
 from mcp_gateway.wire import legacy
 
-Why = Literal["unanswered", "cancelled"]
+Why = Literal["unanswered", "cancelled", "refused"]
 
 
 class Parks(Protocol):
@@ -26,11 +26,18 @@ class Parks(Protocol):
         """Gives up the one of a call; nothing happens where there is none."""
         ...
 
+    async def unasked(self, call: str) -> None:
+        """Waits until nobody has to answer what the upstream of this call asked."""
+        ...
+
 
 class NothingParked:
     """Where no upstream waits."""
 
     def end(self, call: str, why: Why) -> None:
+        pass
+
+    async def unasked(self, call: str) -> None:
         pass
 
 
@@ -76,6 +83,11 @@ class Session:
     def latest(self) -> bool:
         """Whether it is of 2025-11-25, whose clients know streams that are closed to be polled."""
         return self.revision == legacy.LATEST
+
+    @property
+    def resumes(self) -> bool:
+        """Whether its clients know of streams that are taken up again: 2024-11-05 has none."""
+        return self.revision != legacy.OLDEST
 
     def cancel(self, request: bytes) -> None:
         """Cancels a request that still runs; one that does not is none of our business."""

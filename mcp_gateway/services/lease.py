@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from mcp_gateway.core import ports
-from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked
+from mcp_gateway.core.asking import NOT_OFFERED, Asked, Fate, Offered, Parked
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.change import Change, Interest
@@ -181,6 +181,13 @@ class _Counted:
         finally:
             self._end()
         return result if result.asked is None else await self._again(result, result.asked)
+
+    async def fate(self) -> Fate:
+        """What has been answered is at its upstream no more, and counts for nothing there."""
+        fate = await self._parked.fate()
+        if fate == "answered":
+            self._end()
+        return fate
 
     async def abandon(self) -> None:
         try:

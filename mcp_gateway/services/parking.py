@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from mcp_gateway.core import describe, ports
-from mcp_gateway.core.asking import Parked, given_up
+from mcp_gateway.core.asking import Fate, Parked, given_up
 from mcp_gateway.core.body import EMPTY
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.entry import Common, Entry
@@ -26,14 +26,21 @@ EVERY: Final = 5.0
 BOUND: Final = 5.0
 """Seconds for telling an upstream."""
 _Owner = tuple[str, str]
-Why = Literal["unanswered", "cancelled", "revoked", "stopped", "displaced"]
+Why = Literal[
+    "unanswered", "cancelled", "refused", "denied", "revoked", "lost", "stopped", "displaced"
+]
+_TAKEN_BACK: Final[Mapping[Fate, str]] = {"taken_back": "cancelled", "answered": "answered"}
+"""What an upstream did that takes its question back: it said so, or answered the call."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What waits, and what its entry will say. The call itself is not held."""
+    """What waits, and what its entries will say. The call itself is not held.
+
+    `asked` are the questions, each with the id that it has in the record.
+    """
 
     id: str
     principal: Principal
@@ -41,6 +48,7 @@ class _Place:
     target: Target
     parent: str
     described: Common
+    asked: tuple[tuple[str, Common], ...]
     parked: Parked
     until: float
 
@@ -80,6 +88,8 @@ class Parking:
         self._wait = wait
         self._clock = clock
         self._places: dict[str, _Place] = {}
+        # Owned here: each is over when what it watches is.
+        self._watching: dict[str, asyncio.Task[None]] = {}
         # Kept here, and waited for in aclose.
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -96,6 +106,7 @@ class Parking:
             call.target,
             call.resumed.parent or call.parent,
             describe.common(call),
+            tuple((child.id, describe.common(child)) for child in call.children),
             parked,
             self._clock() + self._wait(),
         )
@@ -104,9 +115,11 @@ class Parking:
             return
         self._make_room(place.owner)
         self._places[call.id] = place
+        watching = asyncio.get_running_loop().create_task(self._watch(place))
+        self._watching[call.id] = watching
 
     def take(self, call: Call) -> Parked:
-        place = self._places.pop(call.resumed.park, None)
+        place = self._gone(call.resumed.park)
         if place is None:
             raise QuestionExpired
         if place.until <= self._clock():
@@ -116,8 +129,13 @@ class Parking:
 
     def end(self, call: str, why: Why) -> None:
         """Cancels what waits for the answer to this call; nothing where nothing does."""
-        if place := self._places.pop(call, None):
+        if place := self._gone(call):
             self._leave(place, why)
+
+    async def unasked(self, call: str) -> None:
+        """Waits until nobody has to answer what this call's upstream asked."""
+        if watching := self._watching.get(call):
+            await asyncio.wait({watching})
 
     def look_again(self, current: Current) -> None:
         """After a swap: ends what its caller could not begin any more."""
@@ -145,6 +163,25 @@ class Parking:
             self.end(id_, "stopped")
         await asyncio.gather(*self._ending)
 
+    def _gone(self, call: str) -> _Place | None:
+        if watching := self._watching.pop(call, None):
+            watching.cancel()
+        return self._places.pop(call, None)
+
+    async def _watch(self, place: _Place) -> None:
+        """An answer that is there waits for its caller; of an upstream that is gone none comes."""
+        fate = await place.parked.fate()
+        if fate == "lost":
+            self.end(place.id, "lost")
+        else:
+            self._soon(self._taken_back(place, _TAKEN_BACK[fate]))
+
+    async def _taken_back(self, place: _Place, reason: str) -> None:
+        who = place.principal.identity
+        for question, described in place.asked:
+            body = {"outcome": "taken_back", "reason": reason, "parent": place.id}
+            await self._record(Entry("outcome", question, who, body, common=described))
+
     def _make_room(self, owner: _Owner) -> None:
         held = Counter(place.owner for place in self._places.values())
         if held[owner] >= MOST_EACH:
@@ -157,15 +194,21 @@ class Parking:
         self.end(oldest, "displaced")
 
     def _leave(self, place: _Place, why: Why) -> None:
-        leaving = asyncio.get_running_loop().create_task(self._left(place, why))
-        self._ending.add(leaving)
-        leaving.add_done_callback(self._ending.discard)
+        self._soon(self._left(place, why))
+
+    def _soon(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _left(self, place: _Place, why: Why) -> None:
         await given_up(place.parked, BOUND)
         body = {"reason": why, **({"parent": place.parent} if place.parent else {})}
-        entry = Entry("expired", place.id, place.principal.identity, body, common=place.described)
+        who = place.principal.identity
+        await self._record(Entry("expired", place.id, who, body, common=place.described))
+
+    async def _record(self, entry: Entry) -> None:
         try:
             await self._ledger.append(entry)
         except Refusal as refusal:
-            log.warning("that call %s expired could not be recorded: %s", place.id, refusal)
+            log.warning("how the wait of %s ended could not be recorded: %s", entry.call, refusal)

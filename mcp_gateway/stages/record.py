@@ -12,7 +12,7 @@ from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import TASKS, Parked, given_up
 from mcp_gateway.core.body import EMPTY, Body, Result, Streaming
 from mcp_gateway.core.call import Call, Next, silent
-from mcp_gateway.core.decision import RECORD
+from mcp_gateway.core.decision import RECORD, UNDECIDED
 from mcp_gateway.core.entry import UNWRITTEN, Entry, Receipt
 from mcp_gateway.core.errors import Forbidden, Refusal
 from mcp_gateway.core.passing import Passed, Passing
@@ -141,10 +141,15 @@ class Record:
     async def _failed(
         self, call: Call, outcome: str, started: float, passed: Passed | None
     ) -> None:
-        """Of a call without an answer nothing goes on waiting."""
+        """Of a call without an answer nothing goes on waiting.
+
+        What it was to answer does, for another attempt, unless the rules let nobody answer.
+        """
         try:
             await self._ended(call, outcome, started, EMPTY, passed)
         finally:
+            if call.resumed.park and _denied(call):
+                self._parking.end(call.resumed.park, "denied")
             if call.parked is not None:
                 await given_up(call.parked, ABANDONED_BOUND)
 
@@ -186,6 +191,10 @@ def _gated(call: Call) -> Callable[[Body], Any]:
 def _released(call: Call) -> None:
     if owed := call.outstanding("result"):
         raise Forbidden("owed before the answer: " + ", ".join(sorted(map(str, owed))))
+
+
+def _denied(call: Call) -> bool:
+    return call.decision is not UNDECIDED and not call.decision.allowed
 
 
 def _is_error(result: Result) -> bool:

@@ -8,6 +8,7 @@ from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import CACHEABLE
 
 REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+OLDEST: Final = REVISIONS[0]
 LATEST: Final = REVISIONS[-1]
 SESSION: Final = "mcp-session-id"
 NOT_FOUND: Final = -32002

@@ -43,6 +43,11 @@ class Asked:
         named = b"id: %b\n" % id_.encode() if id_ else b""
         self.writer.write(named + b"data: %b\n\n" % message)
 
+    def end(self) -> None:
+        """Ends the event that was begun."""
+        assert self.writer is not None
+        self.writer.write(b"\n\n")
+
     def close(self) -> None:
         assert self.writer is not None
         self.writer.close()

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from connectors.heard import Heard, Said
+from mcp_gateway.core.asking import Fate
 from mcp_gateway.core.credential import Credential
 from mcp_gateway.wire import jsonrpc
 
@@ -23,14 +24,18 @@ class Played:
     refusal: BaseException | None = None
 
     @property
-    def lost(self) -> bool:
-        return self.heard.lost
+    def fate(self) -> Fate:
+        return self.heard.fate
+
+    async def decided(self) -> Fate:
+        return await self.heard.decided()
 
     async def next(self, idle: float) -> Said:
         return await self.heard.next(idle)
 
     def park(self, question: bytes) -> None:
         self.parked.append(question)
+        self.heard.park(question)
 
     async def reply(self, message: bytes, credential: Credential) -> None:  # noqa: ARG002
         await asyncio.sleep(0)

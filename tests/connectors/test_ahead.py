@@ -10,7 +10,6 @@ from mcp_gateway.core.errors import QuestionExpired, UpstreamFailed
 from mcp_gateway.wire import jsonrpc
 from tests.connectors.conftest import Around
 from tests.connectors.http import CLOSE, EVENTS, KEY, raw_upstream
-from tests.support.waiting import until
 
 QUESTION = jsonrpc.request(b"7", "roots/list", b"{}")
 NOTE = jsonrpc.notification("notifications/message", b"{}")
@@ -47,7 +46,8 @@ async def test_who_asks_without_end_is_not_kept(around: Around) -> None:
     said = stream(*[QUESTION] * (OPEN + 1))
     async with raw_upstream(lambda _: said, era="") as up:
         found = await ahead(around, up.url, [])
-        await until(lambda: found.lost)
+        found.park(b"8")
+        assert await found.decided() == "lost"
         with pytest.raises(QuestionExpired, match="too much"):
             await found.next(5)
         found.leave()
@@ -56,7 +56,8 @@ async def test_who_asks_without_end_is_not_kept(around: Around) -> None:
 async def test_a_stream_that_ends_is_lost(around: Around) -> None:
     async with raw_upstream(lambda _: CLOSE + stream(NOTE), era="") as up:
         found = await ahead(around, up.url, [])
-        await until(lambda: found.lost)
+        found.park(b"8")
+        assert await found.decided() == "lost"
         assert (await found.next(5)).raw == NOTE
         with pytest.raises(UpstreamFailed, match="ended its stream"):
             await found.next(5)
@@ -75,9 +76,9 @@ async def test_who_has_left_is_told_nothing_more(around: Around) -> None:
 async def test_only_the_question_that_is_open_can_be_withdrawn(around: Around) -> None:
     async with raw_upstream(lambda _: EVENTS, era="") as up:
         found = await ahead(around, up.url, [])
-        found.question = b"7"
+        found.park(b"7")
         found.withdrawn(b"8")
-        assert not found.lost
+        assert found.fate == "open"
         found.withdrawn(b"7")
-        assert found.lost
+        assert (await found.decided(), found.over) == ("taken_back", False)
         found.leave()

@@ -93,7 +93,7 @@ async def test_a_log_message_beside_the_one_call_is_its_own_and_of_several_nobod
     assert [len(inbox.messages) for inbox in inboxes] == [1, 0]
 
 
-@pytest.mark.requirement("questions:lost-ones-are-expired")
+@pytest.mark.requirement("questions:taken-back")
 async def test_a_question_that_is_withdrawn_beside_the_stream_is_expired(around: Around) -> None:
     server = Listening()
     async with raw_upstream(server, era="legacy") as up, connected(around, up.url) as connector:
@@ -106,7 +106,7 @@ async def test_a_question_that_is_withdrawn_beside_the_stream_is_expired(around:
         server.streams[0].say(
             b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"r"}}'
         )
-        await until(lambda: waiting._exchange.line.lost)  # type: ignore[attr-defined]
+        assert await waiting.fate() == "taken_back"
         with pytest.raises(QuestionExpired):
             await waiting.resume(retry(made, {"roots-1": {"roots": []}}))
 

@@ -201,6 +201,7 @@ async def test_when_the_channel_is_gone_so_is_what_is_parked() -> None:
         await line.ask("ping", b"{}", 1)
 
 
+@pytest.mark.requirement("questions:taken-back")
 async def test_a_question_that_is_withdrawn_is_expired() -> None:
     channel = Channel()
     line = duplex(channel)
@@ -213,8 +214,29 @@ async def test_a_question_that_is_withdrawn_is_expired() -> None:
 
     take(line, jsonrpc.notification("notifications/cancelled", b'{"requestId":"q"}'))
 
-    with pytest.raises(QuestionExpired):
+    assert await waiting.fate() == "taken_back"
+    with pytest.raises(QuestionExpired, match="taken its question back"):
         await waiting.resume(retry(made, {"roots-1": {"roots": []}}))
+
+
+@pytest.mark.requirement("questions:taken-back")
+async def test_a_question_that_is_withdrawn_before_it_is_asked_is_asked_of_nobody() -> None:
+    channel = Channel()
+    line = duplex(channel)
+    made = able(echo())
+    task = sending(line, made)
+    await settled(lambda: bool(channel.sent))
+    for id_ in (b'"q"', b'"r"'):
+        take(line, jsonrpc.request(id_, "roots/list", b"{}"))
+    take(line, jsonrpc.notification("notifications/cancelled", b'{"requestId":"r"}'))
+    waiting = asked_of(await task).parked
+    assert waiting is not None
+
+    resuming = asyncio.ensure_future(waiting.resume(retry(made, {"roots-1": {"roots": []}})))
+    await settled(lambda: len(channel.sent) == 2)
+    take(line, answer_to(channel.sent[0].id, "done"))
+
+    assert said(await resuming) == "done"
 
 
 async def test_a_log_message_is_for_the_one_call_under_way_or_for_nobody() -> None:

@@ -15,6 +15,7 @@ from tests.connectors.answering import asked_of, retry
 from tests.connectors.http import echo, said
 from tests.connectors.lines import Played
 from tests.support.calls import Inbox
+from tests.support.waiting import until
 
 ANSWER = jsonrpc.result(b"1", b'{"content":[{"type":"text","text":"done"}]}')
 ROOTS = jsonrpc.request(b"7", "roots/list", b"{}")
@@ -60,11 +61,13 @@ async def test_each_question_has_a_key_of_its_own_and_the_request_goes_on_after_
     line.says(ROOTS.replace(b"7", b"9"))
     assert first.parked is not None
     second = asked_of(await first.parked.resume(retry(made, {"roots-1": {"roots": []}})))
-    line.says(ANSWER)
     assert second.parked is not None
-    answer = await second.parked.resume(retry(made, {"roots-2": {"roots": []}}))
+    going_on = second.parked.resume(retry(made, {"roots-2": {"roots": []}}))
+    resuming = asyncio.ensure_future(going_on)
+    await until(lambda: len(line.replies) == 2)
+    line.says(ANSWER)
 
-    assert said(answer) == "done"
+    assert said(await resuming) == "done"
     assert line.parked == [b"7", b"9"]
     assert [jsonrpc.parse(raw).id for raw in line.replies] == [b"7", b"9"]
     assert (line.left, line.cancelled) == (1, 0)

@@ -21,7 +21,7 @@ from tests.connectors.http import (
     raw_upstream,
     said,
 )
-from tests.connectors.test_parked import KEYED, QUESTION
+from tests.connectors.parking import KEYED, QUESTION
 from tests.support.calls import Inbox
 from tests.support.tcp import plain
 from tests.support.waiting import until

@@ -10,15 +10,16 @@ import mcp_types as types
 import pytest
 
 from connectors import CONNECTORS
+from connectors.heard import Said
 from mcp_gateway.core import ports
-from mcp_gateway.core.asking import Parked
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import QuestionExpired, UpstreamTimedOut
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire import jsonrpc
 from tests.connectors.answering import ANSWERS, able, answered, asked_of, retry
 from tests.connectors.conftest import Around
-from tests.connectors.http import EVENTS, KEY, Asked, answer_of, connected, echo, raw_upstream, said
+from tests.connectors.http import KEY, Asked, answer_of, connected, echo, raw_upstream, said
+from tests.connectors.parking import KEYED, asks, parked, replies
 from tests.support.calls import Inbox, call
 from tests.support.sdk_upstream import command, serving
 from tests.support.tcp import plain
@@ -153,30 +154,6 @@ async def test_roots_that_are_asked_for_beside_two_calls_are_refused(
     assert said(answer) == "the roots: file:///work"
 
 
-QUESTION = (
-    b'{"jsonrpc":"2.0","id":"q-1","method":"elicitation/create",'
-    b'"params":{"message":"Who?","requestedSchema":{"type":"object","properties":{}}}}'
-)
-
-
-def asks(asked: Asked) -> bytes:
-    """Asks on the stream of a call, which stays open."""
-    if asked.verb == "GET":
-        return plain(b"", status=b"405 Method Not Allowed")
-    if asked.method == "tools/call":
-        return EVENTS + b"data: %b\n\n" % QUESTION
-    return plain(b"", status=b"202 Accepted")
-
-
-async def parked(connector: ports.Connector, made: Call) -> Parked:
-    found = asked_of(await connector.send(made)).parked
-    assert found is not None
-    return found
-
-
-KEYED: dict[str, Any] = {"elicitation-1": ANSWERS["elicitation/create"]}
-
-
 @pytest.mark.requirement("questions:resumed-on-the-same-request")
 async def test_the_answer_goes_to_the_question_and_the_rest_of_the_stream_to_the_retry(
     around: Around,
@@ -189,11 +166,11 @@ async def test_the_answer_goes_to_the_question_and_the_rest_of_the_stream_to_the
         resuming = asyncio.ensure_future(
             waiting.resume(retry(able(echo(token="t")), KEYED, notify=inbox))
         )
-        await until(lambda: up.of(""))
+        await until(lambda: replies(up))
         request.say(answer_of(request, "thank you"))
         result = await resuming
 
-    (reply,) = [asked for asked in up.of("") if asked.verb == "POST"]
+    (reply,) = replies(up)
     assert reply.message["id"] == "q-1"
     assert reply.message["result"] == ANSWERS["elicitation/create"]
     assert reply.head["mcp-session-id"] == "s-1"
@@ -212,7 +189,7 @@ async def test_a_retry_without_the_answer_is_asked_the_same_again(around: Around
             third = asked_of(await third.parked.resume(retry(made, nonsense)))
 
         assert list(third.questions) == ["elicitation-1"]
-        assert [asked for asked in up.of("") if asked.verb == "POST"] == []
+        assert replies(up) == []
 
 
 @pytest.mark.requirement("questions:abandoned-is-cancelled")
@@ -237,7 +214,7 @@ async def test_a_caller_who_leaves_while_it_goes_on_cancels_the_request(around: 
         made = able(echo())
         waiting = await parked(connector, made)
         resuming = asyncio.ensure_future(waiting.resume(retry(made, KEYED)))
-        await until(lambda: [asked for asked in up.of("") if asked.verb == "POST"])
+        await until(lambda: replies(up))
         resuming.cancel()
         with pytest.raises(asyncio.CancelledError):
             await resuming
@@ -269,7 +246,7 @@ async def test_an_upstream_that_goes_away_while_a_call_is_parked_has_forgotten_i
         made = able(echo())
         waiting = await parked(connector, made)
         up.of("tools/call")[0].close()
-        await until(lambda: waiting._exchange.line.lost)  # type: ignore[attr-defined]
+        assert await waiting.fate() == "lost"
         with pytest.raises(QuestionExpired, match="call again"):
             await waiting.resume(retry(made, KEYED))
 
@@ -288,21 +265,20 @@ async def test_an_upstream_that_has_lost_the_session_is_not_answered(around: Aro
             await waiting.resume(retry(made, KEYED))
 
 
-@pytest.mark.requirement("questions:lost-ones-are-expired")
-async def test_a_question_that_is_withdrawn_is_expired_and_its_request_cancelled(
-    around: Around,
+@pytest.mark.parametrize("kind", ["stdio", "sse"])
+async def test_what_has_answered_is_no_call_that_may_ask(
+    around: Around, tmp_path: Path, kind: str
 ) -> None:
-    async with raw_upstream(asks, era="legacy") as up, connected(around, up.url) as connector:
-        made = able(echo())
-        waiting = await parked(connector, made)
-        (request,) = up.of("tools/call")
-        request.say(jsonrpc.notification("notifications/cancelled", b'{"requestId":"other"}'))
-        request.say(jsonrpc.notification("notifications/cancelled", b'{"requestId":"q-1"}'))
-        await until(lambda: waiting._exchange.line.lost)  # type: ignore[attr-defined]
-        with pytest.raises(QuestionExpired):
-            await waiting.resume(retry(made, KEYED))
+    async with upstream(around, tmp_path, kind) as connector:
+        waiting = await parked(connector, ask(("elicitation",)))
+        line = waiting._exchange.line  # type: ignore[attr-defined]
+        line._duplex.take(Said(jsonrpc.parse(jsonrpc.result(line.id, b"{}")), b""))
 
-        assert len(up.of("notifications/cancelled")) == 1
+        assert await waiting.fate() == "answered"
+        assert not line._duplex.busy
+        heard, _ = await to_the_end(connector, ask(("elicitation",)))
+
+    assert heard == "the elicitation: accept Ada"
 
 
 @pytest.mark.requirement("questions:closing-ends-parks")

@@ -1,64 +1,30 @@
 """Arguments that a request repeats in its headers: checked coming in, made anew going out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 
+import httpx2
 import pytest
 
 from mcp_gateway.wire import modern
-from tests.support.gateway import GatewayUnderTest, gateway_under_test
-from tests.support.sdk_upstream import Upstream, serving
+from tests.support.one_upstream import World, one_upstream, posted, text
 
-CONFIG = """
-[policy]
-rules = ["builtin:first-run"]
-
-[servers.everything]
-connector = "mcp_http"
-url = "@URL@"
-"""
 ARGUMENTS = {"region": "zürich", "count": 42, "text": "here"}
-
-
-@dataclass
-class World:
-    gateway: GatewayUnderTest
-    upstream: Upstream
 
 
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("mirrors")
-    async with (
-        serving(folder / "notes", only="modern") as upstream,
-        gateway_under_test(folder, CONFIG.replace("@URL@", upstream.url)) as gateway,
-    ):
-        await gateway.serving("everything")
-        yield World(gateway, upstream)
+    async with one_upstream(tmp_path_factory.mktemp("mirrors")) as found:
+        yield found
 
 
 async def _called(
-    gateway: GatewayUnderTest,
+    world: World,
     *pairs: tuple[str, str],
     subject: str = "alice",
-    arguments: Any = ARGUMENTS,
     name: str = "everything__route",
-) -> Any:
-    """A 2026-07-28 request as raw as a runtime could send it."""
-    headers = [
-        ("mcp-protocol-version", modern.REVISION),
-        ("mcp-method", "tools/call"),
-        ("mcp-name", name),
-        ("accept", "application/json, text/event-stream"),
-        *pairs,
-    ]
-    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {}}
-    params = {"name": name, "arguments": arguments, "_meta": meta}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    raw = [(key.encode(), value.encode()) for key, value in headers]
-    async with gateway.http(subject) as http:
-        return await http.post("/mcp", json=body, headers=raw)
+) -> httpx2.Response:
+    params = {"name": name, "arguments": ARGUMENTS}
+    return await posted(world.gateway, params, *pairs, subject=subject)
 
 
 REGION = ("Mcp-Param-Region", modern.encode_header("zürich"))
@@ -69,7 +35,7 @@ COUNT = ("MCP-PARAM-COUNT", "42.0")
 async def test_headers_that_repeat_the_arguments_pass_and_are_made_anew_for_the_upstream(
     world: World,
 ) -> None:
-    answer = await _called(world.gateway, REGION, COUNT, ("Mcp-Param-Other", "smuggled"))
+    answer = await _called(world, REGION, COUNT, ("Mcp-Param-Other", "smuggled"))
 
     sent = world.upstream.heads[-1]
     assert answer.json()["result"]["content"][0]["text"] == "here"
@@ -89,7 +55,7 @@ async def test_the_official_client_of_either_era_calls_a_tool_with_mirrored_argu
         result = await client.call_tool("everything__route", {**ARGUMENTS, "count": None})
 
     assert "everything__route" in names
-    assert result.content[0].text == "here"  # type: ignore[union-attr]
+    assert text(result) == "here"
     assert world.upstream.heads[-1]["mcp-param-region"] == "=?base64?esO8cmljaA==?="
     assert "mcp-param-count" not in world.upstream.heads[-1]
 
@@ -111,7 +77,7 @@ async def test_headers_that_do_not_are_400_and_never_reach_the_upstream(
 ) -> None:
     before = len(world.upstream.heads)
 
-    answer = await _called(world.gateway, *pairs)
+    answer = await _called(world, *pairs)
 
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == modern.HEADER_MISMATCH
@@ -125,8 +91,8 @@ async def test_headers_that_do_not_are_400_and_never_reach_the_upstream(
 async def test_a_stranger_is_not_asked_for_headers_that_would_show_that_the_tool_exists(
     world: World,
 ) -> None:
-    hidden = await _called(world.gateway, subject="stranger")
-    unknown = await _called(world.gateway, subject="stranger", name="everything__rouge")
+    hidden = await _called(world, subject="stranger")
+    unknown = await _called(world, subject="stranger", name="everything__rouge")
 
     assert hidden.status_code == unknown.status_code == 400
     assert hidden.text.replace("route", "NAME") == unknown.text.replace("rouge", "NAME")

@@ -2,18 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mcp_types as types
 import pytest
-from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
 
-from mcp_gateway.wire import modern
 from tests.support.gateway import GatewayUnderTest, gateway_under_test
+from tests.support.one_upstream import named, posted, rooted, text
 from tests.support.sdk_upstream import command, serving
 
 CONFIG = """
@@ -69,35 +66,13 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             yield World(gateway, notes)
 
 
-async def named(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-    if isinstance(params, types.ElicitRequestURLParams):
-        return types.ElicitResult(action="accept")
-    return types.ElicitResult(action="accept", content={"name": "Ada"})
-
-
-async def rooted(_: Any) -> types.ListRootsResult:
-    return types.ListRootsResult(roots=[types.Root(uri="file:///work")])
-
-
-@asynccontextmanager
-async def asked(world: World, subject: str, **callbacks: Any) -> AsyncIterator[Client]:
-    async with world.gateway.http(subject) as http:
-        transport = streamable_http_client(world.gateway.url + "/mcp", http_client=http)
-        async with Client(transport, mode="auto", **callbacks) as client:
-            yield client
-
-
-def text(result: Any) -> str:
-    return str(result.content[0].text)
-
-
 @SERVERS
 @pytest.mark.requirement("questions:either-era-every-transport")
 async def test_a_client_of_today_answers_what_an_older_upstream_asks(
     world: World, server: str
 ) -> None:
-    callbacks = {"elicitation_callback": named, "list_roots_callback": rooted}
-    async with asked(world, "alice", **callbacks) as client:
+    callbacks: dict[str, Any] = {"elicitation_callback": named, "list_roots_callback": rooted}
+    async with world.gateway.as_("alice", **callbacks) as client:
         arguments = {"kinds": ["elicitation", "roots"], "rounds": 2}
         result = await client.call_tool(f"{server}__ask", arguments)
 
@@ -121,7 +96,7 @@ async def test_a_question_that_no_rule_allows_is_not_asked_and_the_upstream_is_t
     async def sampled(_: Any, params: Any) -> types.CreateMessageResult:
         raise AssertionError("nobody's model is used")
 
-    async with asked(world, "alice", sampling_callback=sampled) as client:
+    async with world.gateway.as_("alice", sampling_callback=sampled) as client:
         result = await client.call_tool(f"{server}__ask", {"kinds": ["sampling"]})
 
     assert result.is_error
@@ -131,7 +106,7 @@ async def test_a_question_that_no_rule_allows_is_not_asked_and_the_upstream_is_t
 async def test_an_address_of_an_older_upstream_is_visited_and_the_call_made_again(
     world: World,
 ) -> None:
-    async with asked(world, "alice", elicitation_callback=named) as client:
+    async with world.gateway.as_("alice", elicitation_callback=named) as client:
         result = await client.call_tool("http__visit", {})
 
     assert text(result) == "connected"
@@ -139,28 +114,19 @@ async def test_an_address_of_an_older_upstream_is_visited_and_the_call_made_agai
 
 
 async def test_a_question_that_nobody_may_answer_twice_is_answered_once(world: World) -> None:
-    meta = {modern.META_VERSION: modern.REVISION, modern.META_CAPABILITIES: {"elicitation": {}}}
-    params = {"name": "http__ask", "arguments": {"kinds": ["elicitation"]}, "_meta": meta}
+    params = {"name": "http__ask", "arguments": {"kinds": ["elicitation"]}}
     answer = {"elicitation-1": {"action": "accept", "content": {"name": "Ada"}}}
-    first = (await posted(world, params))["result"]
+    first = (await _called(world, params))["result"]
     state = first["requestState"]
 
     again = {**params, "inputResponses": answer, "requestState": state}
-    done = await posted(world, again)
-    twice = await posted(world, again)
+    done = await _called(world, again)
+    twice = await _called(world, again)
 
     assert done["result"]["content"][0]["text"] == "the elicitation: accept Ada"
     refused = twice.get("error") or twice["result"]["content"][0]["text"]
     assert "expired" in str(refused)
 
 
-async def posted(world: World, params: dict[str, Any]) -> Any:
-    headers = {
-        "mcp-protocol-version": modern.REVISION,
-        "mcp-method": "tools/call",
-        "mcp-name": params["name"],
-        "accept": "application/json, text/event-stream",
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    async with world.gateway.http("alice") as http:
-        return (await http.post("/mcp", json=body, headers=headers)).json()
+async def _called(world: World, params: dict[str, Any]) -> Any:
+    return (await posted(world.gateway, params, able={"elicitation": {}})).json()

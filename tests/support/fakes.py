@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from mcp_gateway.core import ports
-from mcp_gateway.core.asking import NOT_OFFERED, Asked, Offered, Parked, Question, Resumed
+from mcp_gateway.core.asking import NOT_OFFERED, Asked, Fate, Offered, Parked, Question, Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
@@ -140,6 +140,17 @@ class FakeParked:
     hangs: bool = False
     resumed: list[bytes] = field(default_factory=list)
     abandoned: int = 0
+    became: Fate = "open"
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def becomes(self, fate: Fate) -> None:
+        """The upstream waits for the answer no more."""
+        self.became = fate
+        self.decided.set()
+
+    async def fate(self) -> Fate:
+        await self.decided.wait()
+        return self.became
 
     async def resume(self, call: Call) -> Result:
         self.resumed.append(call.outgoing.raw)
@@ -178,6 +189,7 @@ class FakeParking:
     """Keeps what is parked, by the id of its call."""
 
     kept: dict[str, Parked] = field(default_factory=dict)
+    ended: list[tuple[str, str]] = field(default_factory=list)
 
     def keep(self, call: Call, parked: Parked) -> None:
         self.kept[call.id] = parked
@@ -186,6 +198,9 @@ class FakeParking:
         if call.resumed.park not in self.kept:
             raise QuestionExpired
         return self.kept.pop(call.resumed.park)
+
+    def end(self, call: str, why: str) -> None:
+        self.ended.append((call, why))
 
 
 @dataclass

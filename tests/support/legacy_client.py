@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mcp_gateway.core.asking import Asked, Question
+from mcp_gateway.core.asking import Asked, Parked, Question
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.wire import jsonrpc
 from tests.support.asgi import Answered, Exchange, Pairs
@@ -32,24 +33,34 @@ def page(address: str = "https://example.com/a") -> Question:
     )
 
 
-def asking(state: str = "sealed", **questions: Question) -> Body:
+def asking(state: str = "sealed", parked: Parked | None = None, **questions: Question) -> Body:
     """A result that asks, as it comes out of the chain."""
     requests = {
         key: {"method": q.method, "params": jsonrpc.decode(q.params)}
         for key, q in questions.items()
     }
     raw = {"resultType": "input_required", "inputRequests": requests, "requestState": state}
-    return jsonrpc.body(jsonrpc.encode(raw), asked=Asked(questions, "its own"))
+    return jsonrpc.body(jsonrpc.encode(raw), asked=Asked(questions, "its own", parked))
 
 
 @dataclass
 class Parks:
-    """Keeps which calls' upstreams were given up, and why."""
+    """Keeps which calls' upstreams were given up, and why; what was not waiting is no matter.
 
+    `waiting` has an event for each, by its call, that is set once its upstream asks no more.
+    """
+
+    waiting: dict[str, asyncio.Event] = field(default_factory=dict)
     ended: list[tuple[str, str]] = field(default_factory=list)
 
     def end(self, call: str, why: str) -> None:
-        self.ended.append((call, why))
+        if over := self.waiting.pop(call, None):
+            over.set()
+            self.ended.append((call, why))
+
+    async def unasked(self, call: str) -> None:
+        if over := self.waiting.get(call):
+            await over.wait()
 
 
 class Rounds:
@@ -58,6 +69,10 @@ class Rounds:
     def __init__(self, edge: EdgeUnderTest, *results: Result) -> None:
         self._results = list(results)
         self.calls: list[Call] = []
+        self.refusal: Refusal | None = None
+        """Of every call that goes on."""
+        self.stuck: asyncio.Event | None = None
+        """Set once a call goes on, which then comes to no end."""
         self.parks = edge.sessions.parks = Parks()
         edge.chain = self._chain
 
@@ -65,8 +80,21 @@ class Rounds:
         if call.method != "tools/call":
             return NO_TOOLS
         self.calls.append(call)
+        if call.parent:
+            await self._going_on()
         call.attempts = 1
-        return self._results.pop(0) if len(self._results) > 1 else self._results[0]
+        self.parks.waiting.pop(call.parent, None)
+        result = self._results.pop(0) if len(self._results) > 1 else self._results[0]
+        if result.asked:
+            self.parks.waiting[call.id] = asyncio.Event()
+        return result
+
+    async def _going_on(self) -> None:
+        if self.refusal:
+            raise self.refusal
+        if self.stuck:
+            self.stuck.set()
+            await asyncio.Event().wait()
 
 
 @dataclass

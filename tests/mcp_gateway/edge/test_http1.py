@@ -70,9 +70,42 @@ UNUSUAL: list[tuple[bytes, int | str]] = [
     (b"GET / HTTP/1.2\r\n\r\n", 400),
     (b"GET / HTTP/2.0\r\n\r\n", 400),
     (b"GET /\r\n\r\n", 400),
-    (b"MAKE / HTTP/1.1\r\n\r\n", 400),
+    (b"MAKE / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
     (b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+]
+
+NO_HOSTS = [
+    b"GET /healthz HTTP/1.1\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\n\r\n",
+    b"GET http://a/p HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+    *[
+        b"GET /healthz HTTP/%b\r\n%b\r\n\r\n" % (version, lines)
+        for version in (b"1.0", b"1.1")
+        for lines in (
+            b"host: a\r\nhost: a",
+            b"host: a\r\nx: y\r\nHOST: b",
+            *(b"host: " + name for name in (b"", b" ", b"a b", b"a/b", b"@a", b"u@a", b"a?")),
+            *(b"host: " + name for name in (b"a#b", b":80", b"a:x", b"a:8:0", b"a%b", b"::1")),
+            *(b"host: " + name for name in (b"[::1", b"[]", b"[a]b", b"\xc3\xa9", b"http://a")),
+        )
+    ],
+]
+HOSTS = [
+    b"GET / HTTP/1.0\r\n\r\n",
+    *[
+        b"GET / HTTP/1.1\r\nhost:%b\r\n\r\n" % name
+        for name in (
+            b"a",
+            b" a.b-c_d~e \t",
+            b"a:",
+            b"A:80",
+            b"127.0.0.1:8080",
+            b"[::1]:80",
+            b"%C3%A9",
+        )
+    ],
 ]
 
 
@@ -186,6 +219,19 @@ async def test_unusual_requests_have_a_defined_answer() -> None:
             status, body = await caller.answer()
             found = status if isinstance(answer, int) else json.loads(body)["path"]
             assert (found, said) == (answer, said)
+
+
+@pytest.mark.requirement("edge:one-host")
+async def test_a_request_without_one_host_is_refused_and_so_is_what_follows() -> None:
+    async with serving(echo) as served:
+        for said in NO_HOSTS:
+            rest = await (await served.caller(said, SECOND)).rest()
+            assert (rest[:12], rest.count(b"HTTP/1.1 "), said) == (b"HTTP/1.1 400", 1, said)
+        assert served.seen == []
+
+        for said in HOSTS:
+            caller = await served.caller(said)
+            assert ((await caller.answer())[0], said) == (200, said)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,15 @@ import pytest
 
 from mcp_gateway.core.asking import Question
 from mcp_gateway.core.body import Body
-from mcp_gateway.edge.questions import Questions
+from mcp_gateway.edge.questions import Questions, TakenBack
 from mcp_gateway.wire import jsonrpc
 
 ROOTS = Question("roots/list")
+
+
+def never() -> "asyncio.Future[None]":
+    """Of an upstream that goes on asking."""
+    return asyncio.get_running_loop().create_future()
 
 
 def _response(id_: bytes, result: bytes = b"{}") -> jsonrpc.Message:
@@ -26,7 +31,7 @@ async def test_each_question_is_answered_by_its_id_in_any_order() -> None:
         said.append(json.loads(message.raw)["id"].encode())
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(questions.put(ROOTS, say, 5)) for _ in range(3)]
+        tasks = [group.create_task(questions.put(ROOTS, say, 5, never())) for _ in range(3)]
         await asyncio.sleep(0)
         for number, id_ in reversed(list(enumerate(said))):
             questions.answer(_response(b'"%b"' % id_, b'{"n":%d}' % number))
@@ -46,7 +51,7 @@ async def test_the_first_answer_counts_and_others_are_nobodys() -> None:
         questions.answer(_response(b'"gw-1"', b'{"n":1}'))
         questions.answer(_response(b'"gw-1"', b'{"n":2}'))
 
-    answer = await questions.put(ROOTS, say, 5)
+    answer = await questions.put(ROOTS, say, 5, never())
     questions.answer(_response(b'"gw-1"', b'{"n":3}'))
 
     assert answer.result == b'{"n":1}'
@@ -59,7 +64,26 @@ async def test_a_client_that_cannot_be_reached_leaves_no_question_open() -> None
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await questions.put(ROOTS, say, 5)
+        await questions.put(ROOTS, say, 5, never())
+    assert len(questions) == 0
+
+
+@pytest.mark.requirement("questions:taken-back-are-told-and-recorded")
+async def test_who_asked_and_does_not_any_more_has_it_cancelled() -> None:
+    questions, unasked = Questions(), never()
+    said: list[bytes] = []
+
+    async def say(message: Body) -> None:
+        said.append(message.raw)
+        if not unasked.done():
+            unasked.set_result(None)
+
+    with pytest.raises(TakenBack):
+        await questions.put(ROOTS, say, 5, unasked)
+
+    note = json.loads(said[1])
+    assert note["method"] == "notifications/cancelled"
+    assert note["params"] == {"requestId": json.loads(said[0])["id"]}
     assert len(questions) == 0
 
 
@@ -71,4 +95,4 @@ async def test_an_answer_that_is_none_leaves_the_question_open() -> None:
             questions.answer(_response(b'"gw-1"', b"[]"))
         questions.answer(_response(b'"gw-1"'))
 
-    assert (await questions.put(ROOTS, say, 5)).result == b"{}"
+    assert (await questions.put(ROOTS, say, 5, never())).result == b"{}"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mcp_gateway.core.errors import Forbidden
 from mcp_gateway.wire import legacy
 from tests.support.edge import EdgeUnderTest
 from tests.support.legacy_client import (
@@ -53,6 +54,20 @@ async def test_a_call_that_was_never_made_again_is_given_up_for_newer_ones() -> 
         await client.call(number, {**ADD, "arguments": {"a": number}}).answered()
 
     assert chain.parks.ended == [(call.id, "unanswered") for call in chain.calls[:2]]
+
+
+@pytest.mark.requirement("parks:end-with-their-caller")
+async def test_a_call_again_that_is_refused_ends_what_it_was_to_go_on_with() -> None:
+    edge = EdgeUnderTest()
+    chain = Rounds(edge, asking(log=page()))
+    chain.refusal = Forbidden("not now")
+    client = await LegacyClient.begun(edge)
+    await client.call(1).answered()
+
+    answer = await client.call(2).answered()
+
+    assert "not now" in text_of(answer)
+    assert chain.parks.ended == [(chain.calls[0].id, "refused")]
 
 
 @pytest.mark.requirement("edge:addresses-to-open")

@@ -141,6 +141,32 @@ async def test_what_is_asked_next_counts_for_itself_and_is_given_up_once() -> No
     assert (connector.closed, leased.admission.inside, last.abandoned) == (True, 0, 2)
 
 
+@pytest.mark.requirement("questions:taken-back")
+async def test_what_has_been_answered_meanwhile_counts_no_more() -> None:
+    inner = FakeParked()
+    leased, connector, parked, retiring = await _waiting(asking(inner))
+
+    inner.becomes("answered")
+    assert await parked.fate() == "answered"
+    await retiring
+
+    assert (connector.closed, leased.admission.inside) == (True, 0)
+    assert await parked.resume(resolved()) is inner.answer
+    assert leased.admission.inside == 0
+
+
+async def test_what_is_taken_back_goes_on_and_counts() -> None:
+    inner = FakeParked()
+    leased, _, parked, retiring = await _waiting(asking(inner))
+
+    inner.becomes("taken_back")
+    assert await parked.fate() == "taken_back"
+
+    assert leased.admission.inside == 1
+    await parked.abandon()
+    await retiring
+
+
 async def test_an_answer_that_fails_gives_its_place_back() -> None:
     refusal = UpstreamFailed("away")
     _, connector, parked, retiring = await _waiting(asking(FakeParked(refusal=refusal)))

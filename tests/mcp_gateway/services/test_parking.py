@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.asking import Resumed
-from mcp_gateway.core.call import Call
+from mcp_gateway.core.asking import Fate, Resumed
+from mcp_gateway.core.call import Call, child_of
 from mcp_gateway.core.errors import QuestionExpired
 from mcp_gateway.core.snapshot import Current, Keyring
 from mcp_gateway.services import parking
 from mcp_gateway.services.parking import MOST, MOST_EACH, Parking
 from tests.support.calls import ALICE, REFUND, resolved, snapshot
-from tests.support.fakes import DENIED, FakeLedger, FakeParked, FakePolicy
+from tests.support.fakes import DENIED, WHO, FakeLedger, FakeParked, FakePolicy
 
 
 class World:
@@ -39,7 +39,7 @@ def answer(park: str = "c-1") -> Call:
 
 
 @pytest.mark.requirement("parks:single-use")
-def test_what_waits_is_taken_once() -> None:
+async def test_what_waits_is_taken_once() -> None:
     world = World()
     parked = world.keep()
 
@@ -205,3 +205,67 @@ async def test_what_its_caller_could_not_begin_any_more_is_cancelled(
     stays = not changes and not revoked
     assert (len(world.parking), parked.abandoned) == ((1, 0) if stays else (0, 1))
     assert [entry.body["reason"] for entry in world.ledger.entries] == ["revoked"] * (not stays)
+
+
+def asked_call(**changes: Any) -> Call:
+    """A call of whose upstream two questions were put."""
+    made = resolved(**changes)
+    made.children = tuple(child_of(made, number, WHO) for number in (1, 2))
+    return made
+
+
+@pytest.mark.requirement("questions:taken-back-are-told-and-recorded")
+@pytest.mark.parametrize(
+    ("fate", "reason"), [("taken_back", "cancelled"), ("answered", "answered")]
+)
+async def test_what_is_taken_back_has_an_outcome_for_each_question_and_waits_for_its_caller(
+    fate: Fate, reason: str
+) -> None:
+    world, parked = World(), FakeParked()
+    world.parking.keep(asked_call(), parked)
+    waiting = asyncio.ensure_future(world.parking.unasked("c-1"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    parked.becomes(fate)
+    await waiting
+    await world.ended()
+
+    assert world.ledger.kinds == ["outcome", "outcome"]
+    assert [entry.call for entry in world.ledger.entries] == ["c-1.1", "c-1.2"]
+    assert world.ledger.last.body == {"outcome": "taken_back", "reason": reason, "parent": "c-1"}
+    assert world.ledger.last.subject == "local|alice"
+    assert world.ledger.last.common.fields["method"] == "elicitation/create"
+    assert world.parking.take(answer()) is parked
+    assert parked.abandoned == 0
+
+
+@pytest.mark.requirement("parks:end-with-their-caller")
+async def test_what_an_upstream_that_is_gone_asked_is_ended_at_once() -> None:
+    world, parked = World(), FakeParked()
+    world.parking.keep(asked_call(), parked)
+
+    parked.becomes("lost")
+    await world.parking.unasked("c-1")
+    await world.ended()
+
+    assert (len(world.parking), parked.abandoned) == (0, 1)
+    assert [entry.body for entry in world.ledger.entries] == [{"reason": "lost"}]
+
+
+async def test_what_was_answered_or_ended_is_watched_no_more() -> None:
+    world = World()
+    one, two = world.keep("c-1"), world.keep("c-2")
+    waiting = [asyncio.ensure_future(world.parking.unasked(id_)) for id_ in ("c-1", "c-2")]
+    await asyncio.sleep(0)
+
+    world.parking.take(answer("c-1"))
+    world.parking.end("c-2", "revoked")
+    await asyncio.gather(*waiting)
+    one.becomes("taken_back")
+    two.becomes("lost")
+    await world.ended()
+    await world.parking.unasked("unknown")
+
+    assert [entry.body for entry in world.ledger.entries] == [{"reason": "revoked"}]
+    assert world.parking._watching == {}

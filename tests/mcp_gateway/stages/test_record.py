@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mcp_gateway.core.asking import Asked
+from mcp_gateway.core.asking import Asked, Resumed
 from mcp_gateway.core.body import Body
 from mcp_gateway.core.call import Call, child_of
-from mcp_gateway.core.decision import RECORD, Obligation
+from mcp_gateway.core.decision import RECORD, UNDECIDED, Decision, Obligation
 from mcp_gateway.core.entry import Entry, Receipt
 from mcp_gateway.core.errors import Forbidden, Overloaded, Refusal, UpstreamFailed
 from mcp_gateway.core.snapshot import Snapshot
@@ -20,6 +20,7 @@ from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import ADD, Inbox, Rest, call, resolved, snapshot
 from tests.support.fakes import (
     ALLOWED,
+    DENIED,
     WHO,
     FakeLedger,
     FakeObserver,
@@ -326,6 +327,25 @@ async def test_after_any_other_end_nothing_waits(refusal: BaseException, broken:
     assert parking.kept == {}
     assert rest.parked.abandoned == 1
     assert ledger.kinds[:2] == ["asked", "asked"]
+
+
+@pytest.mark.requirement("parks:end-with-their-caller")
+@pytest.mark.parametrize(
+    ("decision", "ended"),
+    [(DENIED, [("c-0", "denied")]), (ALLOWED, []), (UNDECIDED, [])],
+    ids=["denied", "refused otherwise", "before it was decided"],
+)
+@pytest.mark.parametrize("broken", [set[str](), {"outcome"}])
+async def test_a_denied_answer_ends_what_waits_for_it_and_another_may_come_again(
+    decision: Decision, ended: list[tuple[str, str]], broken: set[str]
+) -> None:
+    parking, made = FakeParking(), resolved(snapshot=free())
+    made.resumed, made.decision = Resumed(parent="c-0", park="c-0"), decision
+
+    with pytest.raises((Forbidden, Overloaded)):
+        await Record(FakeLedger(broken=broken), parking)(made, Rest(refusal=Forbidden("no")))
+
+    assert parking.ended == ended
 
 
 @pytest.mark.requirement("parks:none-without-a-record")
