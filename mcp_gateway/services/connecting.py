@@ -158,9 +158,9 @@ class Connecting:
         return Brought(kept.mapping(), kept.scopes, row.server_issuer, client.id)
 
     async def revoke(self, server: str, tokens: Mapping[str, Any]) -> None:
-        kept = Kept.of(tokens)
-        token = kept.refresh.reveal() or kept.access.reveal()
         try:
+            kept = Kept.of(tokens)
+            token = kept.refresh.reveal() or kept.access.reveal()
             reached = self._upstream(server)
             options = reached.options
             there = await self._discovery.server(kept.issuer, reached.url, options)

@@ -152,5 +152,6 @@ async def test_what_goes_on_beside_the_calls_begins_and_ends_with_the_gateway(
         "open streams",
         "checkpoints",
         "failed authentication",
+        *life.parts.wired.jobs,
     }
     assert life.parts.jobs._tasks == {}
