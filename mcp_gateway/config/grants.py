@@ -14,7 +14,7 @@ from mcp_gateway.config.sections import (
     endpoint,
     faults_as_one,
 )
-from mcp_gateway.core.credential import GrantKind
+from mcp_gateway.core.credential import Grant, GrantKind
 
 AuthMethod = Literal["", "none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 SubjectToken = Literal["access_token", "id_token", "refresh_token"]
@@ -85,6 +85,18 @@ class GrantSection(Section):
     def personal(self) -> bool:
         """Whether each caller has a credential of their own."""
         return self.per_user or self.kind in PERSONAL
+
+    def terms(self) -> Grant:
+        """What a call has to know of it."""
+        return Grant(
+            self.kind,
+            self.header,
+            self.prefix,
+            scopes=frozenset(self.scopes),
+            per_user=self.per_user,
+            tools=tuple((pattern, frozenset(scopes)) for pattern, scopes in self.tools.items()),
+            downscope=self.downscope,
+        )
 
     def unused(self) -> list[str]:
         """Keys that are set and mean nothing to the kind."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mcp_gateway.core.asking import AFRESH
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import UnknownTarget
 from mcp_gateway.core.target import Kind, Target
@@ -98,7 +99,17 @@ def own(call: Call) -> dict[str, Any]:
     if call.resumed is not AFRESH:
         body |= _continued(call)
     if call.credential.reference:
-        body["credential"] = call.credential.reference
+        body |= _credential(call.credential)
+    return body
+
+
+def _credential(credential: Credential) -> dict[str, Any]:
+    """Which credential it was, and what bounds what it is good for."""
+    body: dict[str, Any] = {"credential": credential.reference}
+    if credential.scopes:
+        body["credential_scopes"] = sorted(credential.scopes)
+    if credential.effective:
+        body["credential_effective"] = credential.effective
     return body
 
 

@@ -12,6 +12,7 @@ from mcp_gateway.core.change import Change, Interest
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import Decision, Prospect
 from mcp_gateway.core.entry import Entry, Receipt
+from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.target import Definition, Target
 
 Channel = Literal["arguments", "result", "description", "skill"]
@@ -155,6 +156,10 @@ class Broker(Protocol):
 
     async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
         """The upstream refused the last one. Raises as `credential`, also without another."""
+        ...
+
+    async def ended(self, call: Call, refused: CredentialRefused) -> Refusal:
+        """What the call ends with when the upstream refused the renewed one too."""
         ...
 
 

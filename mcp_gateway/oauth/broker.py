@@ -1,68 +1,216 @@
 """The broker: which credential for which upstream. The caller's own never passes on."""
 
-import logging
-import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NONE, Credential, CredentialRefused
-from mcp_gateway.core.errors import UpstreamFailed
+from mcp_gateway.core.credential import (
+    NONE,
+    NOTHING_SHOWN,
+    Credential,
+    CredentialRefused,
+    GrantKind,
+    Shown,
+)
+from mcp_gateway.core.errors import ConsentRequired, Refusal, UpstreamFailed
+from mcp_gateway.core.grants import grant_key
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Keyring
+from mcp_gateway.oauth.flight import Flights
+from mcp_gateway.oauth.ports import Consents, Obtained, Source, Wanted
+from mcp_gateway.oauth.terms import ONE_TOKEN, Terms
 
-log = logging.getLogger(__name__)
-_HEADER: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+OWN: Final = frozenset({"catalog", "subscription"})
+"""Kinds of targets that the gateway answers itself, whichever server they are of."""
+MOST: Final = 10_000
+"""Credentials that are kept."""
+OF_GATEWAY: Final = 60.0
+"""Seconds for which what the gateway shows for itself is kept: nobody tells when it is refused."""
+GATEWAY: Final = Principal("gateway", "gateway", "")
+"""Whom the gateway's own looks are for: nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A credential that was obtained, and under which terms."""
+
+    terms: Terms
+    obtained: Obtained
+
+    def serves(self, terms: Terms, version: int, now: float) -> bool:
+        """Whether it may be shown: not after its time, nor once its consent was taken back."""
+        obtained = self.obtained
+        return self.terms is terms and now < obtained.until and obtained.version == version
+
+
+class Kept:
+    """What was obtained, from one configuration to the next."""
+
+    def __init__(self) -> None:
+        self.flights = Flights[Obtained]()
+        self.held: dict[Hashable, Held] = {}
+
+    def keep(self, key: Hashable, held: Held) -> None:
+        """The oldest goes when there are too many."""
+        if len(self.held) >= MOST:
+            self.held.pop(next(iter(self.held)))
+        self.held[key] = held
 
 
 class Broker:
-    """Implements `ports.Broker` for the grants `none` and `static`.
+    """Implements `ports.Broker`. Where there are no terms for a server it is shown nothing.
 
-    `secrets` reads the value for a server; it is read once, and again when the upstream refused.
+    `of_gateway` are the terms for what the gateway itself asks of a server.
     """
 
-    def __init__(self, secrets: Mapping[str, Callable[[], str]]) -> None:
-        self._secrets = dict(secrets)
-        self._credentials: dict[str, Credential] = {}
-
-    def swap(self, secrets: Mapping[str, Callable[[], str]]) -> None:
-        """Takes the secrets of another configuration."""
-        self._secrets = dict(secrets)
-        self._credentials = {}
+    def __init__(  # the ports that it stands on
+        self,
+        terms: Mapping[str, Terms],
+        of_gateway: Mapping[str, Terms],
+        sources: Mapping[GrantKind, Source],
+        consents: Consents,
+        keyring: Callable[[], Keyring],
+        kept: Kept,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._terms = terms
+        self._of_gateway = of_gateway
+        self._sources = sources
+        self._consents = consents
+        self._keyring = keyring
+        self._kept = kept
+        self._clock = clock
 
     async def credential(self, call: Call) -> Credential:
-        server = call.target.server
-        known = self._credentials.get(server)
-        if known is None:
-            known = self._credentials[server] = self._read(call)
-        return known
+        target = call.target
+        terms = self._terms.get(target.server)
+        if terms is None or target.kind in OWN:
+            return NONE
+        scopes = terms.scopes(target)
+        key = (target.server, terms.whose(call.principal), scopes)
+        held = self._kept.held.get(key)
+        version = self._version(terms, call.principal)
+        if held is not None and held.serves(terms, version, self._clock()):
+            return held.obtained.credential
+        return await self._obtained(key, terms, self._wanted(terms, call, scopes))
 
-    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:  # noqa: ARG002
-        """Reads the secret again: it may have been rotated. Raises UpstreamFailed if not."""
-        before = call.credential
-        fresh = self._credentials[call.target.server] = self._read(call)
+    async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
+        """Another one than was refused: of who was faster, or a new one.
+
+        Raises ConsentRequired, UpstreamFailed, UpstreamTimedOut.
+        """
+        terms = self._terms.get(call.target.server)
+        if terms is None:
+            raise _refuses(call.target.server)
+        before, scopes = call.credential, terms.scopes(call.target)
+        key = (terms.server, terms.whose(call.principal), scopes)
+        held = self._kept.held.get(key)
+        version = self._version(terms, call.principal)
+        if held is not None and held.serves(terms, version, self._clock()):
+            if held.obtained.credential != before:
+                return held.obtained.credential
+            del self._kept.held[key]
+        wanted = self._wanted(terms, call, scopes, refused)
+        fresh = await self._obtained(key, terms, wanted, flight=(key, before))
         if fresh.headers == before.headers:
-            raise UpstreamFailed(f"{call.target.server} refuses the gateway's credential")
+            raise _refuses(terms.server)
         return fresh
 
-    def _read(self, call: Call) -> Credential:
-        server = call.target.server
-        upstream = call.snapshot.upstreams.get(server)
-        if upstream is None or upstream.grant.kind == "none" or call.target.kind == "catalog":
+    async def ended(self, call: Call, refused: CredentialRefused) -> Refusal:  # noqa: ARG002
+        """What a call ends with whose upstream refused the renewed credential too."""
+        terms = self._terms.get(call.target.server)
+        if terms is None or not terms.consented:
+            return _refuses(call.target.server)
+        scopes = terms.grant.scopes | call.credential.scopes
+        url = await self._consents.link(call.principal, terms.server, scopes, call.id)
+        return ConsentRequired(terms.server, url, "refuses what you connected")
+
+    async def of_person(
+        self, principal: Principal, server: str, shown: Shown = NOTHING_SHOWN
+    ) -> Credential:
+        """What a person shows the server outside of a call: for the list that is theirs.
+
+        Raises as `credential`.
+        """
+        terms = self._terms.get(server)
+        if terms is None:
             return NONE
-        read = self._secrets.get(server)
-        if read is None:
-            raise UpstreamFailed(f"no secret is configured for {server}")
-        grant = upstream.grant
-        value = f"{grant.prefix}{_secret(server, read)}"
-        return Credential(f"{grant.kind}:{server}", ((grant.header, value),))
+        downscoped = terms.grant.kind != "delegated" or terms.grant.downscope
+        scopes = terms.grant.scopes if downscoped else ONE_TOKEN
+        key = (server, terms.whose(principal), scopes)
+        held = self._kept.held.get(key)
+        if held and held.serves(terms, self._version(terms, principal), self._clock()):
+            return held.obtained.credential
+        granted = self._keyring().grants.get(grant_key(principal, server))
+        about = (server, terms.url, terms.grant, terms.options)
+        return await self._obtained(key, terms, Wanted(*about, principal, shown, scopes, granted))
+
+    async def of_gateway(self, server: str) -> Credential:
+        """What the gateway itself shows a server, for its lists and announcements."""
+        terms = self._of_gateway.get(server)
+        if terms is None:
+            return NONE
+        key, now = ("of gateway", server), self._clock()
+        held = self._kept.held.get(key)
+        if held and held.serves(terms, 0, now) and terms.grant.kind != "static":
+            return held.obtained.credential
+        about = (server, terms.url, terms.grant, terms.options)
+        wanted = Wanted(*about, GATEWAY, NOTHING_SHOWN, terms.grant.scopes)
+        return await self._obtained(key, terms, wanted, most=now + OF_GATEWAY)
+
+    def _version(self, terms: Terms, principal: Principal) -> int:
+        """Which consent counts now; 0 where there is none, or needs to be none."""
+        if not terms.consented:
+            return 0
+        granted = self._keyring().grants.get(grant_key(principal, terms.server))
+        return granted.version if granted and granted.state == "connected" else 0
+
+    def _wanted(
+        self,
+        terms: Terms,
+        call: Call,
+        scopes: frozenset[str],
+        refused: CredentialRefused | None = None,
+    ) -> Wanted:
+        return Wanted(
+            terms.server,
+            terms.url,
+            terms.grant,
+            terms.options,
+            call.principal,
+            call.shown,
+            scopes,
+            self._keyring().grants.get(grant_key(call.principal, terms.server)),
+            refused,
+            call.id,
+        )
+
+    async def _obtained(
+        self,
+        key: Hashable,
+        terms: Terms,
+        wanted: Wanted,
+        *,
+        flight: Hashable = None,
+        most: float = float("inf"),
+    ) -> Credential:
+        begin = partial(self._obtain, key, terms, wanted, most)
+        obtained = await self._kept.flights.join((terms, flight or key), begin)
+        return obtained.credential
+
+    async def _obtain(self, key: Hashable, terms: Terms, wanted: Wanted, most: float) -> Obtained:
+        source = self._sources.get(terms.grant.kind)
+        if source is None:
+            raise UpstreamFailed(f"the gateway cannot obtain a credential for {terms.server}")
+        obtained = await source.obtain(wanted)
+        if obtained.until > most:
+            obtained = Obtained(obtained.credential, most, obtained.version)
+        self._kept.keep(key, Held(terms, obtained))
+        return obtained
 
 
-def _secret(server: str, read: Callable[[], str]) -> str:
-    """The secret. Raises UpstreamFailed, which says nothing of it but that it cannot be used."""
-    try:
-        value = read()
-    except (OSError, ValueError):
-        log.exception("the secret for %s cannot be read", server)
-        raise UpstreamFailed(f"the gateway cannot read its secret for {server}") from None
-    if not value or not _HEADER.fullmatch(value):
-        raise UpstreamFailed(f"the gateway's secret for {server} is nothing that a header can hold")
-    return value
+def _refuses(server: str) -> UpstreamFailed:
+    return UpstreamFailed(f"{server} refuses the gateway's credential")

@@ -74,14 +74,7 @@ class Running:
 
     @property
     def grant(self) -> Grant:
-        section = self.config.grant
-        return Grant(
-            section.kind,
-            section.header,
-            section.prefix,
-            scopes=frozenset(section.scopes),
-            per_user=section.per_user,
-        )
+        return self.config.grant.terms()
 
     def take(self, config: Server, credential: Shows) -> None:
         """The same server under other terms. Whom it trusts or is shown is looked at anew."""

@@ -92,7 +92,7 @@ class Snapshots:
         self._limiter = MemoryLimiter({})
         self._generation = 0
         self._force: _Force | None = None
-        self.shows: Callable[[str, Server], Shows] = credential_of
+        self.shows: Callable[[str, Server], Shows] = shows_nothing
         """How what the gateway itself shows a server is had."""
         self.views: Views = NO_VIEWS
 
@@ -281,17 +281,13 @@ async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:
     await connector.retire(GRACE)
 
 
-def credential_of(name: str, config: Server) -> Shows:
-    """What discovery shows the upstream."""
+def shows_nothing(name: str, config: Server) -> Shows:  # noqa: ARG001  # of any
+    """Where nobody says what a server is shown."""
 
-    async def read() -> Credential:  # as what has to be asked for first
-        secret = config.grant.secret
-        if secret is None:
-            return NONE
-        header = (config.grant.header, config.grant.prefix + secret.read())
-        return Credential(f"static:{name}", (header,))
+    async def nothing() -> Credential:
+        return NONE
 
-    return read
+    return nothing
 
 
 def _reached_alike(old: Server, new: Server) -> bool:

@@ -9,7 +9,7 @@ from mcp_gateway.core.body import Result
 from mcp_gateway.core.call import Call, Next
 from mcp_gateway.core.credential import CredentialRefused
 from mcp_gateway.core.decision import CREDENTIAL
-from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
+from mcp_gateway.core.errors import ConsentRequired
 from mcp_gateway.wire import capabilities, jsonrpc
 
 _ELICIT: Final = "elicitation/create"
@@ -42,9 +42,8 @@ class Exchange:
             call.credential = await self._broker.renewed(call, refused)
         try:
             return await call_next(call)
-        except CredentialRefused:
-            server = call.target.server
-            raise UpstreamFailed(f"{server} refuses the gateway's credential") from None
+        except CredentialRefused as again:
+            raise await self._broker.ended(call, again) from None
 
 
 def _asked(call: Call, required: ConsentRequired) -> Result:

@@ -13,7 +13,6 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
-from mcp_gateway.oauth.broker import Broker
 from mcp_gateway.oauth.ports import (
     Authorizing,
     Browsers,
@@ -30,7 +29,7 @@ from mcp_gateway.services.listens import Listens
 from mcp_gateway.services.local import Ready, at_once
 from mcp_gateway.services.registrations import Registrations
 from mcp_gateway.services.servers import Shows
-from mcp_gateway.services.snapshots import Snapshots, credential_of
+from mcp_gateway.services.snapshots import Snapshots, shows_nothing
 from mcp_gateway.store.database import Database
 from mcp_gateway.telemetry.metrics import Metrics
 from mcp_gateway.wire.http import HttpClient
@@ -54,15 +53,9 @@ class Ground:
     metrics: Metrics
 
 
-def static_broker(settings: Settings) -> ports.Broker:
-    """Of the grants whose credential is configured."""
-    return Broker(
-        {
-            name: server.grant.secret.read
-            for name, server in settings.servers.items()
-            if server.grant.secret
-        }
-    )
+def no_broker(_: Settings) -> ports.Broker:
+    """Before the upstreams are wired."""
+    raise RuntimeError("no broker is wired")
 
 
 async def nothing(principal: Principal, server: str, shown: Shown) -> Credential:  # noqa: ARG001
@@ -83,7 +76,7 @@ class Wired:
     told of each one that is put in force. `acting` are the services whose acts are operations, by
     the first part of their names; `jobs` go on beside the calls; `troubles` say by name what is
     wrong; `closing` ends what has to end, the last first. `listens` and `snapshots` are there once
-    everything is wired.
+    everything is wired. `of_person` is what somebody shows a server outside of a call.
     """
 
     secrets: Secrets | None = None
@@ -93,8 +86,8 @@ class Wired:
     browsers: Browsers | None = None
     authorizing: Authorizing | None = None
     views: Views = NO_VIEWS
-    broker: Callable[[Settings], ports.Broker] = static_broker
-    shows: Callable[[str, Server], Shows] = credential_of
+    broker: Callable[[Settings], ports.Broker] = no_broker
+    shows: Callable[[str, Server], Shows] = shows_nothing
     tokens: Callable[[Settings, Tokens | None], Tokens | None] = the_external
     acting: dict[str, Any] = field(default_factory=dict)
     routes: list[Callable[[Settings], Sequence[Route]]] = field(default_factory=list)

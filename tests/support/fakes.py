@@ -23,6 +23,7 @@ from mcp_gateway.core.errors import (
     Refusal,
     ResultTooLarge,
     Throttled,
+    UpstreamFailed,
 )
 from mcp_gateway.core.target import Definition, Target
 
@@ -268,6 +269,9 @@ class FakeBroker:
 
     async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
         return self._next(call)
+
+    async def ended(self, call: Call, refused: CredentialRefused) -> Refusal:
+        return UpstreamFailed(f"{call.target.server} refuses the gateway's credential")
 
     def _next(self, call: Call) -> Credential:
         if self.refusal is not None:

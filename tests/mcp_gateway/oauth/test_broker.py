@@ -1,164 +1,326 @@
 """Each upstream sees its own credential, never another's, and never the caller's."""
 
-import logging
-from collections.abc import Callable
-from pathlib import Path
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from mcp_gateway.config import Secret
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NO_GRANT, NONE, Credential, CredentialRefused, Grant
-from mcp_gateway.core.errors import UpstreamFailed
-from mcp_gateway.core.snapshot import Upstream
+from mcp_gateway.core.credential import NONE, Credential, CredentialRefused, Grant, GrantKind
+from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
+from mcp_gateway.core.grants import Granted, GrantKey, grant_key
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Keyring
 from mcp_gateway.core.target import Target
-from mcp_gateway.oauth.broker import Broker
-from tests.support.calls import ADD, REFUND, resolved, snapshot
-from tests.support.fakes import FakeConnector
+from mcp_gateway.oauth import broker as the_broker
+from mcp_gateway.oauth.broker import Broker, Kept
+from mcp_gateway.oauth.ports import GrantOptions, Obtained, Source, Wanted
+from mcp_gateway.oauth.sources.static import Static
+from mcp_gateway.oauth.terms import Terms
+from tests.support.calls import ADD, REFUND, resolved
+from tests.support.oauth_fakes import FakeConsents, MemorySecrets
 
-STATIC = Grant("static", "Authorization", "Bearer ")
+ADA = Principal("local", "ada", "acme")
+EVE = Principal("local", "eve", "acme")
+READ, WRITE = frozenset({"read"}), frozenset({"write"})
 
 
-def _call(target: Target = ADD, **grants: Grant) -> Call:
-    servers = {"github": STATIC, "orders": STATIC} | grants
-    upstreams = {name: Upstream(name, FakeConnector(), grant) for name, grant in servers.items()}
-    return resolved(target, snapshot=snapshot(upstreams=upstreams))
+@dataclass
+class Numbered:
+    """Implements `ports.Source`: numbered credentials, each good for `seconds` from `now` on."""
+
+    seconds: float = 100.0
+    now: float = 0.0
+    wanted: list[Wanted] = field(default_factory=list)
+    let: asyncio.Event | None = None
+
+    async def obtain(self, wanted: Wanted) -> Obtained:
+        self.wanted.append(wanted)
+        number = len(self.wanted)
+        if self.let is not None:
+            await self.let.wait()
+        headers = ((wanted.grant.header, f"Bearer token-{number}"),)
+        version = wanted.granted.version if wanted.granted else 0
+        named = f"{wanted.grant.kind}:{wanted.server}:{number}"
+        return Obtained(Credential(named, headers, wanted.scopes), self.now + self.seconds, version)
 
 
-def _said(value: str) -> Callable[[], str]:
-    return lambda: value
+@dataclass
+class Bench:
+    """A broker, and what it stands on."""
+
+    grants: dict[str, Grant]
+    source: Numbered = field(default_factory=Numbered)
+    consents: FakeConsents = field(default_factory=FakeConsents)
+    given: dict[GrantKey, Granted] = field(default_factory=dict)
+    secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    of_gateway: dict[str, Grant] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+
+    def __post_init__(self) -> None:
+        self.terms = self._terms(self.grants)
+        self.broker = self.made()
+
+    def made(self) -> Broker:
+        kinds: list[GrantKind] = ["service", "delegated", "token_exchange"]
+        sources: dict[GrantKind, Source] = dict.fromkeys(kinds, self.source)
+        sources["static"] = Static(MemorySecrets(), self.consents)
+        return Broker(
+            self.terms,
+            self._terms(self.of_gateway),
+            sources,
+            self.consents,
+            lambda: Keyring(grants=self.given),
+            self.kept,
+            lambda: self.source.now,
+        )
+
+    def _terms(self, grants: Mapping[str, Grant]) -> dict[str, Terms]:
+        def of(name: str, grant: Grant) -> Terms:
+            read = self.secrets.get(name, lambda: "")
+            return Terms(name, f"https://{name}/mcp", grant, GrantOptions(secret=read))
+
+        return {name: of(name, grant) for name, grant in grants.items()}
+
+    async def shown(self, target: Target = ADD, principal: Principal = ADA) -> str:
+        return _header(await self.broker.credential(_call(target, principal)))
+
+
+def _call(target: Target = ADD, principal: Principal = ADA) -> Call:
+    return replace(resolved(target), principal=principal)
+
+
+def _header(credential: Credential) -> str:
+    return credential.headers[0][1] if credential.headers else ""
+
+
+def _static(**secrets: str) -> Bench:
+    said: dict[str, Callable[[], str]] = {n: (lambda v=v: v) for n, v in secrets.items()}  # type: ignore[misc]
+    return Bench(dict.fromkeys(secrets, Grant("static")), secrets=said)
 
 
 @pytest.mark.requirement("broker:each-upstream-its-own")
 async def test_an_upstream_is_shown_the_secret_that_is_configured_for_it() -> None:
-    broker = Broker({"github": _said("hub"), "orders": _said("desk")})
+    bench = _static(github="hub", orders="desk")
 
-    assert await broker.credential(_call(ADD)) == Credential(
-        "static:github", (("Authorization", "Bearer hub"),)
-    )
-    assert await broker.credential(_call(REFUND)) == Credential(
-        "static:orders", (("Authorization", "Bearer desk"),)
-    )
-
-
-async def test_header_and_prefix_are_those_of_the_grant() -> None:
-    broker = Broker({"github": _said("hub")})
-
-    shown = await broker.credential(_call(github=Grant("static", "X-Api-Key", "")))
-
-    assert shown.headers == (("X-Api-Key", "hub"),)
+    assert (await bench.shown(ADD), await bench.shown(REFUND)) == ("Bearer hub", "Bearer desk")
 
 
 @pytest.mark.requirement("broker:each-upstream-its-own")
 @pytest.mark.parametrize(
-    "call",
+    "target",
     [
-        _call(github=NO_GRANT),
-        _call(Target("catalog", "github", "tools/list")),
-        _call(Target("tool", "nowhere", "add")),
+        REFUND,
+        Target("catalog", "github", "tools/list"),
+        Target("subscription", "github", "subscriptions/listen"),
+        Target("tool", "nowhere", "add"),
     ],
 )
-async def test_without_a_grant_nothing_is_shown(call: Call) -> None:
-    assert await Broker({"github": _said("hub")}).credential(call) == NONE
+async def test_without_terms_nothing_is_shown(target: Target) -> None:
+    assert await _static(github="hub").broker.credential(_call(target)) == NONE
 
 
-async def test_a_grant_without_a_secret_fails_and_shows_nothing() -> None:
-    with pytest.raises(UpstreamFailed, match="no secret is configured for github"):
-        await Broker({"orders": _said("desk")}).credential(_call())
+async def test_a_kind_that_nobody_obtains_fails_and_shows_nothing() -> None:
+    with pytest.raises(UpstreamFailed, match="cannot obtain a credential for github"):
+        await Bench({"github": Grant("id_jag")}).shown()
 
 
-async def test_a_secret_is_read_once() -> None:
-    reads: list[str] = []
+@pytest.mark.requirement("broker:kept-while-good")
+async def test_a_credential_is_kept_as_long_as_it_is_good_and_no_longer() -> None:
+    bench = Bench({"github": Grant("service")})
 
-    def read() -> str:
-        reads.append("read")
-        return "hub"
+    first = [await bench.shown() for _ in range(3)]
+    bench.source.now = 100.0
+    after = await bench.shown()
 
-    broker = Broker({"github": read})
-    for _ in range(5):
-        await broker.credential(_call())
+    assert (set(first), after) == ({"Bearer token-1"}, "Bearer token-2")
 
-    assert reads == ["read"]
+
+@pytest.mark.requirement("broker:least-scopes")
+async def test_targets_that_need_other_scopes_are_shown_other_tokens() -> None:
+    grant = Grant("service", scopes=READ, tools=(("delete_repo", WRITE),))
+    bench = Bench({"github": grant})
+
+    plain, other = (
+        await bench.shown(ADD),
+        await bench.shown(Target("tool", "github", "delete_repo")),
+    )
+
+    assert plain != other
+    assert [wanted.scopes for wanted in bench.source.wanted] == [READ, READ | WRITE]
+    assert await bench.shown(ADD) == plain
+
+
+@pytest.mark.requirement("broker:nobody-elses")
+async def test_nobody_is_shown_as_somebody_else() -> None:
+    bench = Bench({"github": Grant("token_exchange")})
+    people = [
+        ADA,
+        EVE,
+        replace(ADA, tenant="other"),
+        replace(ADA, issuer="x"),
+        replace(ADA, client="c"),
+    ]
+
+    shown = [await bench.shown(principal=person) for person in people]
+
+    assert len(set(shown)) == len(people)
+    assert [await bench.shown(principal=person) for person in people] == shown
+    assert [wanted.principal for wanted in bench.source.wanted] == people
+
+
+@pytest.mark.requirement("broker:consent-counts")
+async def test_a_consent_that_is_taken_back_ends_what_was_kept_of_it() -> None:
+    bench = Bench({"github": Grant("delegated")})
+    key = grant_key(ADA, "github")
+    bench.given[key] = Granted("g1", 1)
+    first = await bench.shown()
+
+    bench.given[key] = Granted("g2", 2)
+    second = await bench.shown()
+    del bench.given[key]
+    await bench.shown()
+
+    assert (first, second) == ("Bearer token-1", "Bearer token-2")
+    assert [w.granted for w in bench.source.wanted] == [Granted("g1", 1), Granted("g2", 2), None]
+
+
+@pytest.mark.requirement("broker:one-flight")
+async def test_many_calls_at_once_obtain_one_credential() -> None:
+    bench = Bench({"github": Grant("service")})
+    bench.source.let = asyncio.Event()
+    waiting = [asyncio.ensure_future(bench.shown()) for _ in range(64)]
+    await asyncio.sleep(0)
+    bench.source.let.set()
+
+    assert set(await asyncio.gather(*waiting)) == {"Bearer token-1"}
+    assert len(bench.source.wanted) == 1
+
+
+@pytest.mark.requirement("broker:rotated-secrets")
+async def test_calls_that_were_refused_together_obtain_one_new_credential() -> None:
+    bench = Bench({"github": Grant("service")})
+    calls = [_call() for _ in range(64)]
+    for call in calls:
+        call.credential = await bench.broker.credential(call)
+
+    renewing = [bench.broker.renewed(call, CredentialRefused()) for call in calls]
+    renewed = {_header(credential) for credential in await asyncio.gather(*renewing)}
+
+    assert renewed == {"Bearer token-2"}
+    assert len(bench.source.wanted) == 2
+    assert await bench.shown() == "Bearer token-2"
+    assert _header(await bench.broker.renewed(calls[0], CredentialRefused())) == "Bearer token-2"
+    assert len(bench.source.wanted) == 2
 
 
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_a_secret_that_was_rotated_is_read_again_when_the_upstream_refused() -> None:
     values = ["old", "new"]
-    broker = Broker({"github": lambda: values.pop(0)})
+    bench = Bench({"github": Grant("static")}, secrets={"github": lambda: values.pop(0)})
     call = _call()
-    call.credential = await broker.credential(call)
+    call.credential = await bench.broker.credential(call)
 
-    renewed = await broker.renewed(call, CredentialRefused())
+    renewed = await bench.broker.renewed(call, CredentialRefused())
 
-    assert renewed.headers == (("Authorization", "Bearer new"),)
-    assert await broker.credential(_call()) == renewed
+    assert _header(renewed) == await bench.shown() == "Bearer new"
 
 
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_a_secret_that_was_not_rotated_is_not_tried_again() -> None:
-    broker = Broker({"github": _said("old")})
-    call = _call()
-    call.credential = await broker.credential(call)
+    bench, call = _static(github="old"), _call()
+    call.credential = await bench.broker.credential(call)
 
     with pytest.raises(UpstreamFailed, match="refuses the gateway's credential"):
-        await broker.renewed(call, CredentialRefused())
+        await bench.broker.renewed(call, CredentialRefused())
 
 
-async def test_calls_that_were_refused_together_all_get_the_new_secret() -> None:
-    values = iter(["old", *["new"] * 9])
-    broker = Broker({"github": lambda: next(values)})
-    calls = [_call() for _ in range(3)]
-    for call in calls:
-        call.credential = await broker.credential(call)
-
-    renewed = [await broker.renewed(call, CredentialRefused()) for call in calls]
-
-    assert {credential.headers for credential in renewed} == {(("Authorization", "Bearer new"),)}
-
-
-async def test_another_configuration_brings_its_own_secrets() -> None:
-    broker = Broker({"github": _said("old")})
-    await broker.credential(_call())
-
-    broker.swap({"github": _said("new")})
-
-    assert (await broker.credential(_call())).headers == (("Authorization", "Bearer new"),)
-    broker.swap({})
-    with pytest.raises(UpstreamFailed, match="no secret"):
-        await broker.credential(_call())
-
-
-@pytest.mark.requirement("broker:secrets-stay-inside")
 @pytest.mark.parametrize(
-    "value", ["", " ", "hub\r\nx-admin: yes", "hub\n", "\x00", "schlüssel", "hub\x7f", " hub"]
+    ("grant", "refusal"),
+    [
+        (Grant("delegated"), ConsentRequired),
+        (Grant("static", per_user=True), ConsentRequired),
+        (Grant("service"), UpstreamFailed),
+        (Grant("token_exchange"), UpstreamFailed),
+    ],
 )
-async def test_a_secret_that_no_header_can_hold_fails_without_being_said(value: str) -> None:
-    with pytest.raises(UpstreamFailed, match="nothing that a header can hold") as failed:
-        await Broker({"github": _said(value)}).credential(_call())
-
-    assert not value.strip() or value not in str(failed.value)
-
-
-@pytest.mark.requirement("broker:secrets-stay-inside")
-async def test_a_secret_that_cannot_be_read_fails_and_the_caller_learns_no_path(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_who_is_refused_twice_is_asked_to_connect_where_that_may_help(
+    grant: Grant, refusal: type[Exception]
 ) -> None:
-    missing = Secret(file=str(tmp_path / "key"))
+    bench = Bench({"github": grant})
 
-    with (
-        caplog.at_level(logging.ERROR),
-        pytest.raises(UpstreamFailed, match="cannot read its secret for github") as failed,
-    ):
-        await Broker({"github": missing.read}).credential(_call())
+    assert type(await bench.broker.ended(_call(), CredentialRefused())) is refusal
+    assert len(bench.consents.asked) == (refusal is ConsentRequired)
 
-    assert str(tmp_path) not in str(failed.value)
-    assert str(tmp_path) in caplog.text
+
+@pytest.mark.requirement("broker:another-configuration")
+async def test_what_was_obtained_goes_on_where_the_terms_do_and_ends_where_they_change() -> None:
+    bench = Bench({"github": Grant("service"), "orders": Grant("service")})
+    before = [await bench.shown(ADD), await bench.shown(REFUND)]
+
+    bench.terms = {**bench.terms, "orders": Terms("orders", "https://other", Grant("service"))}
+    bench.broker = bench.made()
+
+    assert await bench.shown(ADD) == before[0]
+    assert await bench.shown(REFUND) not in before
+
+
+async def test_the_gateway_itself_shows_what_is_nobodys() -> None:
+    bench = Bench(
+        {"github": Grant("delegated")}, of_gateway={"orders": Grant("service", scopes=READ)}
+    )
+
+    assert await bench.broker.of_gateway("github") == NONE
+    shown = [await bench.broker.of_gateway("orders") for _ in range(2)]
+    bench.source.now = the_broker.OF_GATEWAY
+    later = await bench.broker.of_gateway("orders")
+
+    assert [_header(credential) for credential in [*shown, later]] == [
+        "Bearer token-1",
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+    assert bench.source.wanted[0].scopes == READ
+
+
+async def test_the_gateway_reads_a_configured_secret_each_time() -> None:
+    values = ["old", "new"]
+    bench = Bench(
+        {}, of_gateway={"github": Grant("static")}, secrets={"github": lambda: values.pop(0)}
+    )
+
+    shown = [_header(await bench.broker.of_gateway("github")) for _ in range(2)]
+
+    assert shown == ["Bearer old", "Bearer new"]
+
+
+async def test_a_person_shows_outside_of_a_call_what_their_calls_show() -> None:
+    bench = Bench({"github": Grant("delegated")})
+    bench.given[grant_key(ADA, "github")] = Granted("g1", 1)
+
+    outside = await bench.broker.of_person(ADA, "github")
+
+    assert await bench.shown() == _header(outside) == "Bearer token-1"
+    assert await bench.broker.of_person(ADA, "nowhere") == NONE
+
+
+async def test_what_is_kept_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(the_broker, "MOST", 10)
+    bench = Bench({"github": Grant("token_exchange")})
+    for number in range(50):
+        await bench.shown(principal=replace(ADA, subject=f"p{number}"))
+
+    assert len(bench.kept.held) == 10
 
 
 @pytest.mark.requirement("broker:secrets-stay-inside")
 async def test_a_secret_is_in_no_repr() -> None:
     call: Any = _call()
-    call.credential = await Broker({"github": _said("hub-secret")}).credential(call)
+    bench = _static(github="hub-secret")
+    call.credential = await bench.broker.credential(call)
 
-    assert "hub-secret" not in repr(call.credential) + repr(call)
+    shown = repr(call.credential) + repr(call) + repr(bench.kept.held) + repr(bench.terms)
+
+    assert "hub-secret" not in shown

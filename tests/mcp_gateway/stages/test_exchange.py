@@ -52,7 +52,7 @@ async def test_a_refused_credential_is_renewed_once() -> None:
 
 
 @pytest.mark.requirement("exchange:one-renewal")
-async def test_a_second_refusal_is_the_upstreams_failure() -> None:
+async def test_a_second_refusal_ends_as_the_broker_says() -> None:
     upstream = Upstream(times=9)
     with pytest.raises(UpstreamFailed, match="github refuses the gateway's credential") as caught:
         await Exchange(FakeBroker())(resolved(), upstream)
