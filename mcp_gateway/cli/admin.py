@@ -43,7 +43,7 @@ def keys() -> None:
 def create_key(url: str, key: str, **asked: Any) -> None:
     """Create a key and print it, this once."""
     asked["roles"], asked["scopes"] = list(asked["roles"]), list(asked["scopes"])
-    made = _ask(url, key, "POST", "/keys", asked)
+    made = ask(url, key, "POST", "/keys", asked)
     click.echo(made["key"])
     click.echo(f"id {made['id']}; it cannot be shown again", err=True)
 
@@ -53,7 +53,7 @@ def create_key(url: str, key: str, **asked: Any) -> None:
 @key_option
 def list_keys(url: str, key: str) -> None:
     """List the keys, the ended ones too."""
-    for found in _ask(url, key, "GET", "/keys"):
+    for found in ask(url, key, "GET", "/keys"):
         state = _state(found)
         roles = ",".join(found["roles"])
         whose = f"{found['subject']:20} {roles:20} {found['client']}"
@@ -66,7 +66,7 @@ def list_keys(url: str, key: str) -> None:
 @click.argument("key_id")
 def revoke_key(url: str, key: str, key_id: str) -> None:
     """End a key, within a second."""
-    _ask(url, key, "POST", "/keys/revoke", {"id": key_id})
+    ask(url, key, "POST", "/keys/revoke", {"id": key_id})
     click.echo(f"revoked {key_id}")
 
 
@@ -80,7 +80,7 @@ def servers() -> None:
 @key_option
 def list_servers(url: str, key: str) -> None:
     """List the upstreams, what is wrong with them, and what is held back."""
-    for found in _ask(url, key, "GET", "/servers"):
+    for found in ask(url, key, "GET", "/servers"):
         state = found["trouble"] or f"{found['served']} definitions served"
         click.echo(plain(f"{found['name']:16} {found['connector']:12} {state}"))
         for target, reason in found["held"].items():
@@ -93,7 +93,7 @@ def list_servers(url: str, key: str) -> None:
 @click.argument("server", default="")
 def differences(url: str, key: str, server: str) -> None:
     """Show what SERVER, or every one, lists otherwise than it was approved."""
-    for found in _ask(url, key, "POST", "/servers/diff", {"server": server}):
+    for found in ask(url, key, "POST", "/servers/diff", {"server": server}):
         era = f" ({found['era']} era)" if found["era"] else ""
         click.echo(plain(f"{found['target']}: {found['state']}{era}"))
         for line in found["diff"]:
@@ -108,7 +108,7 @@ def differences(url: str, key: str, server: str) -> None:
 def accept(url: str, key: str, server: str, name: str) -> None:
     """Take what is held back of SERVER as reviewed: NAME, or all of it."""
     asked = {"server": server, "name": name}
-    for target in _ask(url, key, "POST", "/servers/accept", asked)["accepted"]:
+    for target in ask(url, key, "POST", "/servers/accept", asked)["accepted"]:
         click.echo(plain(f"accepted {target}"))
 
 
@@ -122,7 +122,7 @@ def access() -> None:
 @key_option
 def list_access(url: str, key: str) -> None:
     """List the open requests."""
-    for found in _ask(url, key, "GET", "/access"):
+    for found in ask(url, key, "GET", "/access"):
         click.echo(
             plain(f"{found['id']}  {found['identity']}  {found['target']}  {found['reason']}")
         )
@@ -134,7 +134,7 @@ def _state(key: Mapping[str, Any]) -> str:
     return "expired" if 0 < key["expires"] < time.time() else "valid"
 
 
-def _ask(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
+def ask(url: str, key: str, method: str, path: str, body: Any = None) -> Any:
     """The answer. A refusal ends the command with its words."""
     headers = {"authorization": f"Bearer {key}"}
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from mcp_gateway.cli import admin, check, ledger, run
+from mcp_gateway.cli import admin, check, ledger, run, tokens
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
 from mcp_gateway.store.database import StoreDamagedError
@@ -51,5 +51,6 @@ for command in (
     admin.access,
     ledger.verify,
     ledger.audit,
+    tokens.tokens,
 ):
     main.add_command(command)
