@@ -69,7 +69,11 @@ class Parts:
     def __post_init__(self) -> None:
         self.sessions.parks = self.parking
         self.standing = Standing(self.current, lambda: self.authenticator)
-        self.standing.also(lambda: self.parking.look_again(self.current))
+        self.standing.also(self._look_again)
+
+    async def _look_again(self) -> None:
+        self.parking.look_again(self.current)
+        await self.sessions.look_again(self.authenticator.revoked)
 
     @property
     def edges(self) -> Front:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.errors import InsufficientScope
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current
@@ -89,16 +90,15 @@ class BearerAuthenticator:
             return self._anonymous
         raise HttpError(401, "Not authenticated: send an API key or an access token.")
 
-    def revoked(self, headers: Headers, path: str) -> bool:
+    def revoked(self, shown: Shown) -> bool:
         """Whether what was accepted before has been taken back. What only expired is not.
 
         Nor is what waits for the keys of its issuer: they may come, or come back.
         """
-        given = headers.get(b"authorization")
-        if given is None:
+        if not shown.authorization:
             return self._anonymous is None
         try:
-            self._principal(given.partition(b" ")[2].strip(), path)
+            self._principal(shown.authorization.partition(b" ")[2].strip(), shown.path)
         except (TokenExpired, KeyUnknown):
             return False
         except TokenRefused:

@@ -78,7 +78,8 @@ class Legacy:
     def _initialize(self, call: Call, request: Request) -> Answer:
         params = request.message.params
         revision, result = protocol.initialized(call, params.view().get("protocolVersion"))
-        session = self._sessions.begin(call.principal, call.endpoint, revision, call.client)
+        who, where = call.principal, call.endpoint
+        session = self._sessions.begin(who, where, revision, call.client, call.shown)
         session.declared = Declared(declared(params.raw))
         header = (legacy.SESSION.encode(), session.id.encode())
         return Answer(200, (JSON, header), jsonrpc.result(request.message.id, result))

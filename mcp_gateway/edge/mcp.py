@@ -220,7 +220,8 @@ class McpEndpoint:
         id_ = headers.get(b"mcp-session-id")
         if id_ is None:
             return None
-        session = self.sessions.find(id_.decode("latin-1"), principal, endpoint)
+        authorization = headers.get(b"authorization", b"")
+        session = self.sessions.find(id_.decode("latin-1"), principal, endpoint, authorization)
         if session is None:
             raise HttpError(404, "Session not found")
         return session

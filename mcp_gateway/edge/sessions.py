@@ -6,10 +6,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from mcp_gateway.config import SessionsSection
 from mcp_gateway.core.asking import Declared
+from mcp_gateway.core.credential import NOTHING_SHOWN, Shown
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge.events import Events, Room, Trail
 from mcp_gateway.edge.links import Links
@@ -17,6 +18,8 @@ from mcp_gateway.edge.questions import Questions
 from mcp_gateway.wire import legacy
 
 Why = Literal["unanswered", "cancelled", "refused"]
+AT_ONCE: Final = 100
+"""What is looked at before calls get their turn again."""
 
 
 class Parks(Protocol):
@@ -63,6 +66,8 @@ class Session:
     began: float
     used: float
     events: Events
+    shown: Shown = NOTHING_SHOWN
+    """What the caller last authenticated with: a renewed token takes the place of the old one."""
     declared: Declared = field(default_factory=Declared)
     running: dict[bytes, asyncio.Task[object]] = field(default_factory=dict)
     cancelled: set[bytes] = field(default_factory=set)
@@ -129,7 +134,14 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
-    def begin(self, principal: Principal, endpoint: str, revision: str, client: str) -> Session:
+    def begin(
+        self,
+        principal: Principal,
+        endpoint: str,
+        revision: str,
+        client: str,
+        shown: Shown = NOTHING_SHOWN,
+    ) -> Session:
         """A new session; the one that was idle longest makes room when there are too many."""
         now = self._clock()
         self._make_room(now)
@@ -139,12 +151,17 @@ class Sessions:
             own = self._of.setdefault(identity_of(principal), {})
         id_ = secrets.token_urlsafe(24)
         events = Events(self._room, self.settings.events)
-        session = Session(id_, principal, endpoint, revision, client, now, now, events)
+        session = Session(id_, principal, endpoint, revision, client, now, now, events, shown)
         self._open[id_] = own[id_] = session
         return session
 
-    def find(self, id_: str, principal: Principal, endpoint: str) -> Session | None:
-        """The session, if it is this principal's at this endpoint and still open."""
+    def find(
+        self, id_: str, principal: Principal, endpoint: str, authorization: bytes = b""
+    ) -> Session | None:
+        """The session, if it is this principal's at this endpoint and still open.
+
+        `authorization` is what they showed, as it was written.
+        """
         session = self._open.get(id_)
         if session is None or session.endpoint != endpoint:
             return None
@@ -152,6 +169,7 @@ class Sessions:
             if identity_of(session.principal) != identity_of(principal):
                 return None
             session.principal = principal
+            session.shown = Shown(authorization, session.shown.path)
         now = self._clock()
         if self._over(session, now):
             self.end(session)
@@ -172,6 +190,17 @@ class Sessions:
             self.parks.end(link.call, "cancelled")
         for request in list(session.running):
             session.cancel(request)
+
+    async def look_again(self, revoked: Callable[[Shown], bool]) -> None:
+        """Ends the sessions of who was let in and would not be now, the idle ones too.
+
+        One whose token has expired waits for a new one, as long as it may be idle.
+        """
+        for number, session in enumerate(list(self._open.values())):
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if session.id in self._open and revoked(session.shown):
+                self.end(session)
 
     def close_channels(self) -> None:
         """Lets go who listens by GET, when the gateway stops: they would wait for ever."""

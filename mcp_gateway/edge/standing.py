@@ -1,7 +1,7 @@
 """Standing: what stays open longer than a call is authenticated and authorized again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -63,7 +63,7 @@ class Standing:
         self._open: dict[Open, None] = {}
         self._swapped = asyncio.Event()
         self._closed = False
-        self._also: list[Callable[[], None]] = []
+        self._also: list[Callable[[], Awaitable[None]]] = []
         current.watch(self._swapped.set)
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Standing:
 
         return gone
 
-    def also(self, look: Callable[[], None]) -> None:
+    def also(self, look: Callable[[], Awaitable[None]]) -> None:
         """Has what is kept elsewhere looked at whenever this looks."""
         self._also.append(look)
 
@@ -104,7 +104,7 @@ class Standing:
     async def look(self) -> None:
         """Looks at everything once."""
         for look in self._also:
-            look()
+            await look()
         for number, open_ in enumerate(tuple(self._open)):
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)

@@ -235,6 +235,17 @@ def issuer_of(token: bytes) -> str:
     return issuer
 
 
+def name_of(token: bytes) -> str:
+    """The name by which this one token is revoked, be it good or not. Raises TokenRefused."""
+    issuer, claims = issuer_of(token), _object(_parts(token)[2], "claims")
+    return _name(issuer, claims, hashlib.sha256(token).digest())
+
+
+def _name(issuer: str, claims: Claims, digest: bytes) -> str:
+    """By its `jti`, and by its digest where it has none."""
+    return f"token:{issuer}|{said.text(claims, 'jti') or f'sha256:{digest.hex()}'}"
+
+
 def _header(token: bytes) -> Mapping[str, Any]:
     """The header, before anything is verified: what a stranger wrote."""
     return _object(_parts(token)[1], "header")
@@ -260,9 +271,9 @@ def _object(encoded: bytes, name: str) -> Mapping[str, Any]:
 def _names(
     expected: Expected, principal: Principal, claims: Claims, digest: bytes
 ) -> frozenset[str]:
-    """By its own name, which is its digest where it has no `jti`, and by whom and what it is of."""
-    issuer, token_id = expected.issuer, said.text(claims, "jti") or f"sha256:{digest.hex()}"
-    names = {f"token:{issuer}|{token_id}", f"subject:{principal.identity}"}
+    """Its own, and those of whom and what it is of."""
+    issuer = expected.issuer
+    names = {_name(issuer, claims, digest), f"subject:{principal.identity}"}
     if principal.client:
         names.add(f"client:{principal.client}")
     if session := said.text(claims, "sid"):

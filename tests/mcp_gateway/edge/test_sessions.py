@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway.config import SessionsSection
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.edge.sessions import Sessions
 from tests.support.calls import ALICE
 
@@ -150,3 +151,50 @@ def test_those_that_are_idle_make_room_before_anybody_has_to() -> None:
     session = open_.begin(ALICE, "", "2025-11-25", "")
 
     assert list(open_._open) == [session.id]
+
+
+@pytest.mark.requirement("revocation:closes-what-is-open")
+async def test_the_sessions_of_who_was_revoked_end_though_nothing_runs_in_them() -> None:
+    open_ = Sessions()
+    bob = replace(ALICE, subject="bob")
+    hers = [open_.begin(ALICE, "", "2025-11-25", "", Shown(b"Bearer a", "/mcp")) for _ in range(3)]
+    his = open_.begin(bob, "", "2025-11-25", "", Shown(b"Bearer b", "/mcp"))
+
+    await open_.look_again(lambda shown: shown.token == "a")
+
+    assert [open_.find(session.id, ALICE, "") for session in hers] == [None] * 3
+    assert open_.find(his.id, bob, "") is his
+    assert len(open_) == 1
+
+
+@pytest.mark.requirement("revocation:closes-what-is-open")
+async def test_a_session_is_looked_at_with_what_was_shown_last() -> None:
+    open_ = Sessions()
+    session = open_.begin(ALICE, "orders", "2025-11-25", "", Shown(b"Bearer old", "/there"))
+    renewed = replace(ALICE, scopes=frozenset({"more"}))
+
+    open_.find(session.id, renewed, "orders", b"Bearer new")
+    seen = list[tuple[str, str]]()
+    await open_.look_again(lambda shown: bool(seen.append((shown.token, shown.path))))  # type: ignore[func-returns-value]
+
+    assert seen == [("new", "/there")]
+    assert "new" not in repr(session)
+
+
+async def test_many_sessions_are_looked_at_in_turns_with_what_else_there_is_to_do() -> None:
+    open_ = Sessions(SessionsSection(each=10_000))
+    for number in range(350):
+        open_.begin(ALICE, "", "2025-11-25", "", Shown(b"Bearer %d" % number))
+    turns = list[int]()
+
+    async def others() -> None:
+        while True:
+            turns.append(len(open_))
+            await asyncio.sleep(0)
+
+    other = asyncio.get_running_loop().create_task(others())
+    await open_.look_again(lambda _: True)
+    other.cancel()
+
+    assert len(open_) == 0
+    assert set(turns) == {251, 151, 51}

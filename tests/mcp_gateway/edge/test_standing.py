@@ -149,7 +149,11 @@ async def test_a_gateway_that_stops_ends_all_and_what_is_opened_then() -> None:
 async def test_what_is_kept_elsewhere_is_looked_at_too() -> None:
     hall = Hall()
     looked = list[int]()
-    hall.standing.also(lambda: looked.append(1))
+
+    async def look() -> None:
+        looked.append(1)
+
+    hall.standing.also(look)
 
     await hall.standing.look()
 
