@@ -38,6 +38,14 @@ Changed = Callable[[Principal, str], Awaitable[None]]
 """Told whose connection to which upstream was made, broke or ended."""
 
 
+Opened = Callable[[Callable[[str], bool]], None]
+"""Told which addresses have done what they were for."""
+
+
+def nobody(address: Callable[[str], bool]) -> None:
+    """Where no runtime waits for that."""
+
+
 @dataclass(slots=True)
 class Kept:
     """Where what people connect is kept. The vault and who revokes are there once wired."""
@@ -57,6 +65,8 @@ class Connections:
     kept: Kept
     clock: Callable[[], float] = time.time
     changed: list[Changed] = field(default_factory=list)
+    opened: Opened = nobody
+    """Told by which links something was connected."""
     _renewed: Counter[tuple[str, str]] = field(default_factory=Counter)
     grants: Grants = field(init=False)
     tickets: Tickets = field(init=False)
@@ -112,8 +122,9 @@ class Connections:
         await self.record("grant.made", key, said)
         await vault.put(place_of(principal, server, kind), brought.tokens)
         granted = await asyncio.to_thread(self.grants.put, key, made, self.clock())
-        await asyncio.to_thread(self.tickets.close, key, int(self.clock()))
+        closed = await asyncio.to_thread(self.tickets.close, key, int(self.clock()))
         await self._spread(principal, server)
+        self.opened(lambda address: digest_of(address.rpartition("/")[2]) in closed)
         return granted
 
     async def revoke(self, key: GrantKey, reason: str) -> bool:
