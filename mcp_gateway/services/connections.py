@@ -25,7 +25,7 @@ from mcp_gateway.oauth.ports import (
 from mcp_gateway.oauth.vault import place_of
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.grants import Grants, Made
+from mcp_gateway.store.grants import LONGEST_REASON, Grants, Made
 from mcp_gateway.store.rows import TicketRow
 from mcp_gateway.store.tickets import Tickets, digest_of
 
@@ -159,6 +159,8 @@ class Connections:
         """An entry about a person and an upstream. Raises Overloaded."""
         tenant, issuer, subject, upstream = key
         whose = {"tenant": tenant, "issuer": issuer, "subject": subject, "upstream": upstream}
+        if reason := body.get("reason"):  # of a stranger, perhaps
+            body = {**body, "reason": reason[:LONGEST_REASON]}
         await self.kept.ledger.append(Entry(kind, "", f"{issuer}|{subject}", {**whose, **body}))
 
     async def _spread(self, principal: Principal, server: str) -> None:
