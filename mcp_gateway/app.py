@@ -41,6 +41,7 @@ from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose, hearing
 from mcp_gateway.services import own, siblings
 from mcp_gateway.services.attendance import Attendance
+from mcp_gateway.services.awaited import Awaited
 from mcp_gateway.services.bulletin import Bulletin
 from mcp_gateway.services.compiled import Compiled
 from mcp_gateway.services.handles import Handles
@@ -55,7 +56,7 @@ from mcp_gateway.services.review import Review
 from mcp_gateway.services.snapshots import Chain, Prepared, Snapshots
 from mcp_gateway.stages.approve import Approve
 from mcp_gateway.stages.authorize import Authorize
-from mcp_gateway.stages.exchange import Exchange
+from mcp_gateway.stages.exchange import Exchange, Given, not_given
 from mcp_gateway.stages.forward import Forward
 from mcp_gateway.stages.guard import MOST_HELD, Guard
 from mcp_gateway.stages.limit import Limit
@@ -90,6 +91,7 @@ class Ports:
     """Bytes of the largest result that is held until it has been looked at."""
     shown: Shown = field(default_factory=Shown)
     """The questions of tasks that stand on the record."""
+    given: Given = not_given
 
 
 def chain(through: Ports) -> Chains:
@@ -104,7 +106,7 @@ def chain(through: Ports) -> Chains:
         Limit(through.limiter),
         Guard(through.profiles, through.most),
         Approve(),
-        Exchange(through.broker),
+        Exchange(through.broker, through.given),
         Forward(through.ledger, through.parking),
     ]
     heard = [stage for stage in stages if not isinstance(stage, Limit | Exchange | Forward)]
@@ -120,12 +122,13 @@ class _Chains:
     handles: ports.Handles
     observers: list[ports.Observer]
     broker: Callable[[Settings], ports.Broker]
+    given: Given
     shown: Shown = field(default_factory=Shown)
 
     def __call__(self, settings: Settings, compiled: Compiled, limiter: ports.Limiter) -> Chains:
         kept = (self.ledger, self.parking, self.handles, self.observers)
         broker, most = self.broker(settings), settings.streams.result_limit
-        return chain(Ports(*kept, limiter, compiled.guards, broker, most, self.shown))
+        return chain(Ports(*kept, limiter, compiled.guards, broker, most, self.shown, self.given))
 
 
 def answer(call: Call) -> Awaitable[Result]:
@@ -164,7 +167,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     on = (home, database, http, ledger, current, keyring, metrics)
     made = wired(ground := Ground(settings, lambda: parts.settings, *on))
     stack.push_async_callback(made.aclose)
-    chain_of = _Chains(ledger, parking, handles, observers, made.broker)
+    chain_of = _Chains(ledger, parking, handles, observers, made.broker, Awaited(current))
     listens = made.listens = Listens(current, Attendance(Bulletin()), resolve, handles)
     services = Services(http, ledger, home.folder)
     snapshots = made.snapshots = _snapshots(ground, made, listens, services, chain_of)
@@ -174,6 +177,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     opened = (current, ledger, database, snapshots, keyring, http, metrics, parking, listens)
     parts = Parts(settings, home, base, *opened, made)
     metrics.state = lambda: gauges(parts)
+    made.opened = parts.sessions.opened
     stack.push_async_callback(parts.jobs.aclose)
     return parts
 

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mcp_gateway.core.body import Body
@@ -16,13 +17,15 @@ MOST: Final = 32
 class Link:
     """`call` asked, under `state`.
 
-    The keys are those of its questions, the ids what the client was told instead of them.
+    The keys are those of its questions, the ids what the client was told instead of them, and
+    `addresses` what it shall open.
     """
 
     call: str
     state: str
     keys: tuple[str, ...]
     ids: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
     def answers(self) -> bytes:
         """Who calls again has opened the addresses."""
@@ -59,6 +62,15 @@ class Links:
     def take(self, method: str, params: Body) -> Link | None:
         """The one that this request goes on with, once."""
         return self._kept.pop(_digest(method, params), None) if self._kept else None
+
+    def opened(self, address: Callable[[str], bool]) -> list[Link]:
+        """Those with an address that has done what it was for. They are told so once."""
+        found = [
+            (key, link) for key, link in self._kept.items() if any(map(address, link.addresses))
+        ]
+        for key, link in found:
+            self._kept[key] = replace(link, ids=(), addresses=())
+        return [link for _, link in found]
 
     def clear(self) -> list[Link]:
         """Gives up all of them."""

@@ -174,7 +174,7 @@ class Rounds:
             said = f"its upstream needs you to open {' and '.join(addresses)} first"
             raise Forbidden(f"{said}, which this runtime's protocol version cannot ask of you")
         ids = tuple(secrets.token_hex(16) for _ in questions)
-        link = Link(call.id, state, tuple(questions), ids)
+        link = Link(call.id, state, tuple(questions), ids, tuple(addresses))
         for given_up in session.links.keep(request.message.method, request.message.params, link):
             self._sessions.parks.end(given_up.call, "unanswered")
         told = [

@@ -202,6 +202,13 @@ class Sessions:
             if session.id in self._open and revoked(session.shown):
                 self.end(session)
 
+    def opened(self, address: Callable[[str], bool]) -> None:
+        """What these addresses were for is done: who waits to call again is told."""
+        for session in self._open.values():
+            for link in session.links.opened(address):
+                for note in link.completed():
+                    session.say(note)
+
     def close_channels(self) -> None:
         """Lets go who listens by GET, when the gateway stops: they would wait for ever."""
         for session in self._open.values():

@@ -108,6 +108,9 @@ class Attendance:
     async def _attend(self, running: Running) -> None:
         """Listens, and returns when that has ended, whatever the reason."""
         name, interest = running.name, self._interest(running.name)
+        if running.grant.connected:  # what it says to one person is nobody else's to hear
+            self._deaf.add(name)
+            return
         self._attended.add(name)
         try:
             announced = partial(self._announced, running)

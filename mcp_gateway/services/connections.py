@@ -25,7 +25,7 @@ from mcp_gateway.oauth.ports import (
 from mcp_gateway.oauth.vault import place_of
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.grants import Grants, Made
+from mcp_gateway.store.grants import LONGEST_REASON, Grants, Made
 from mcp_gateway.store.rows import TicketRow
 from mcp_gateway.store.tickets import Tickets, digest_of
 
@@ -36,6 +36,14 @@ MINUTE: Final = 60.0
 
 Changed = Callable[[Principal, str], Awaitable[None]]
 """Told whose connection to which upstream was made, broke or ended."""
+
+
+Opened = Callable[[Callable[[str], bool]], None]
+"""Told which addresses have done what they were for."""
+
+
+def nobody(address: Callable[[str], bool]) -> None:
+    """Where no runtime waits for that."""
 
 
 @dataclass(slots=True)
@@ -57,6 +65,8 @@ class Connections:
     kept: Kept
     clock: Callable[[], float] = time.time
     changed: list[Changed] = field(default_factory=list)
+    opened: Opened = nobody
+    """Told by which links something was connected."""
     _renewed: Counter[tuple[str, str]] = field(default_factory=Counter)
     grants: Grants = field(init=False)
     tickets: Tickets = field(init=False)
@@ -112,8 +122,9 @@ class Connections:
         await self.record("grant.made", key, said)
         await vault.put(place_of(principal, server, kind), brought.tokens)
         granted = await asyncio.to_thread(self.grants.put, key, made, self.clock())
-        await asyncio.to_thread(self.tickets.close, key, int(self.clock()))
+        closed = await asyncio.to_thread(self.tickets.close, key, int(self.clock()))
         await self._spread(principal, server)
+        self.opened(lambda address: digest_of(address.rpartition("/")[2]) in closed)
         return granted
 
     async def revoke(self, key: GrantKey, reason: str) -> bool:
@@ -148,6 +159,8 @@ class Connections:
         """An entry about a person and an upstream. Raises Overloaded."""
         tenant, issuer, subject, upstream = key
         whose = {"tenant": tenant, "issuer": issuer, "subject": subject, "upstream": upstream}
+        if reason := body.get("reason"):  # of a stranger, perhaps
+            body = {**body, "reason": reason[:LONGEST_REASON]}
         await self.kept.ledger.append(Entry(kind, "", f"{issuer}|{subject}", {**whose, **body}))
 
     async def _spread(self, principal: Principal, server: str) -> None:

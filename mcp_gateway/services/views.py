@@ -60,6 +60,7 @@ class PersonalViews:
         self._views: dict[GrantKey, View] = {}
         self._troubles: dict[GrantKey, tuple[str, float]] = {}
         self._looking: dict[GrantKey, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stamps = count(1)
 
     def of(self, principal: Principal, server: str) -> View:
@@ -77,6 +78,7 @@ class PersonalViews:
         """A consent was given, taken back or refused: what was seen holds no more."""
         key = grant_key(principal, server)
         self._views.pop(key, None)
+        self._looking.pop(key, None)  # what a look under way will see is of the grant before
         if connected:
             self._troubles.pop(key, None)
             self._look(principal, server)
@@ -112,9 +114,10 @@ class PersonalViews:
             await self.look(Principal(issuer, subject, tenant), server)
 
     async def aclose(self) -> None:
-        for task in list(self._looking.values()):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._looking.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _look(self, principal: Principal, server: str) -> asyncio.Task[None]:
         """One look at a time; who waits for it may go away, and it goes on."""
@@ -123,23 +126,33 @@ class PersonalViews:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._looked(principal, server))
             self._looking[key] = task
-            task.add_done_callback(lambda _: self._looking.pop(key, None))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return task
 
     async def _looked(self, principal: Principal, server: str) -> None:
-        key = grant_key(principal, server)
+        """Whose look was overtaken by another consent changes nothing."""
+        key, look = grant_key(principal, server), asyncio.current_task()
+        found: Sequence[Definition] | Exception
         try:
             async with asyncio.timeout(BOUND):
-                listed = await self._listed(principal, server)
+                found = await self._listed(principal, server)
         except (Refusal, CredentialRefused, OSError, ValueError) as failure:
-            await self._failed(key, failure)
-        except Exception:  # a supervisor: whatever it is, it costs this view only
+            found = failure
+        except Exception as failure:  # a supervisor: whatever it is, it costs this view only
             log.exception("the list of somebody at %s could not be looked at", server)
-            self._troubles[key] = "the gateway failed to look at it", time.time()
+            found = failure
+        if self._looking.get(key) is look:
+            del self._looking[key]
+            await self._ended(key, found)
+
+    async def _ended(self, key: GrantKey, found: Sequence[Definition] | Exception) -> None:
+        if isinstance(found, Exception):
+            await self._failed(key, found)
         else:
             self._troubles.pop(key, None)
-            self._keep(key, listed)
-            self._saw(server, listed)
+            self._keep(key, found)
+            self._saw(key[3], found)
         await asyncio.to_thread(self._connections.grants.checked, key, int(time.time()))
 
     async def _listed(self, principal: Principal, server: str) -> Sequence[Definition]:
@@ -177,5 +190,7 @@ def _said(failure: Exception) -> str:
             return "the server refuses it"
         case Refusal():
             return failure.reason
-        case _:
+        case OSError() | ValueError():
             return "it did not answer"
+        case _:
+            return "the gateway failed to look at it"

@@ -1,6 +1,6 @@
 """Exchange: the credential that the upstream will see."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Final
 
 from mcp_gateway.core import ports
@@ -16,6 +16,15 @@ _ELICIT: Final = "elicitation/create"
 _KEY: Final = "connect"
 
 
+Given = Callable[[Call, str], Awaitable[bool]]
+"""Waits for the caller's consent to this server to be given; False when it was not."""
+
+
+async def not_given(call: Call, server: str) -> bool:  # noqa: ARG001  # of the kind
+    """Where nobody waits."""
+    return False
+
+
 class Exchange:
     """Obtains the credential last, so that none is ever obtained for a refused call."""
 
@@ -24,14 +33,17 @@ class Exchange:
     )
     sets: ClassVar = frozenset({"credential"})
 
-    def __init__(self, broker: ports.Broker) -> None:
+    def __init__(self, broker: ports.Broker, given: Given = not_given) -> None:
         self._broker = broker
+        self._given = given
 
     async def __call__(self, call: Call, call_next: Next) -> Result:
         try:
             return await self._sent(call, call_next)
         except ConsentRequired as required:
-            return _asked(call, required)
+            if not (_accepted(call) and await self._given(call, required.server)):
+                return _asked(call, required)
+        return await self._sent(call, call_next)
 
     async def _sent(self, call: Call, call_next: Next) -> Result:
         call.credential = await self._broker.credential(call)
@@ -64,6 +76,18 @@ def _asked(call: Call, required: ConsentRequired) -> Result:
         "inputRequests": {_KEY: {"method": _ELICIT, "params": params}},
     }
     return jsonrpc.body(jsonrpc.encode(asking), asked=Asked({_KEY: question}, own=True))
+
+
+def _accepted(call: Call) -> bool:
+    """Whether the runtime says that its person opens the address, and may not have finished there.
+
+    In the initialize era the call comes again when its runtime was told that they have.
+    """
+    if not call.resumed.own or call.declared is not None:
+        return False
+    answers = call.params.view().get("inputResponses")
+    answer = answers.get(_KEY) if isinstance(answers, dict) else None
+    return isinstance(answer, dict) and answer.get("action") == "accept"
 
 
 def _unable(call: Call, params: Mapping[str, str]) -> bool:

@@ -63,12 +63,14 @@ class Tickets:
             ticket = session.get(TicketRow, flow.ticket)
             return ticket if ticket and not ticket.used else None
 
-    def close(self, key: GrantKey, now: int) -> None:
-        """Something was connected: no link to it is needed any more."""
+    def close(self, key: GrantKey, now: int) -> frozenset[str]:
+        """Something was connected: no link to it is needed any more. Returns their digests."""
         with self._database.quietly() as session:
-            for row in _open(session, key):
+            closed = _open(session, key)
+            for row in closed:
                 row.used = now
                 session.add(row)
+            return frozenset(row.digest for row in closed)
 
 
 def _open(session: Session, key: GrantKey) -> Sequence[TicketRow]:

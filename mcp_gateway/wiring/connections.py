@@ -34,7 +34,11 @@ def wire(ground: Ground, wired: Wired) -> None:
         connected = granted is not None and granted.state == "connected"
         await views.again(principal, server, connected=connected)
 
+    def opened(address: Callable[[str], bool]) -> None:
+        wired.opened(address)  # which is there once everything is
+
     connections.changed.append(changed)
+    connections.opened = opened
     wired.ready = views.ready
     wired.closing.append(views.aclose)
     wired.acting["grants"] = GrantActs(connections)

@@ -23,6 +23,7 @@ from mcp_gateway.oauth.ports import (
     Tokens,
 )
 from mcp_gateway.oauth.upstream.discovery import Discovery
+from mcp_gateway.services.connections import Opened, nobody
 from mcp_gateway.services.jobs import Job
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
@@ -101,6 +102,7 @@ class Wired:
     discovery: Discovery | None = None
     of_person: Callable[[Principal, str, Shown], Awaitable[Credential]] = nothing
     ready: Ready = at_once
+    opened: Opened = nobody
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):

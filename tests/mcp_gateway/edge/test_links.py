@@ -65,3 +65,19 @@ def test_who_calls_again_has_opened_the_addresses_and_is_told_that_they_are_done
 
     assert link.answers() == b'{"a":{"action":"accept"},"b\\"":{"action":"accept"}}'
     assert [note.count(b"elicitation/complete") for note in link.completed()] == [1, 1]
+
+
+@pytest.mark.requirement("connecting:a-runtime-is-told-when-to-call-again")
+def test_what_an_address_was_for_is_told_once_and_the_call_goes_on_all_the_same() -> None:
+    links, params = Links(), Body(b'{"name":"read"}')
+    links.keep("tools/call", params, Link("c-1", "sealed", ("a",), ("id-1",), ("http://x/1",)))
+    links.keep("prompts/get", params, Link("c-2", "sealed", ("a",), ("id-2",), ("http://x/2",)))
+
+    first = links.opened(lambda address: address.endswith("/1"))
+    again = links.opened(lambda address: address.endswith("/1"))
+    taken = links.take("tools/call", params)
+
+    assert [link.call for link in first] == ["c-1"]
+    assert again == []
+    assert taken is not None
+    assert (taken.call, taken.completed()) == ("c-1", [])

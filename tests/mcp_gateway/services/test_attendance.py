@@ -196,3 +196,18 @@ async def test_a_server_that_is_taken_away_is_heard_no_more(
     await asyncio.gather(desk.task, return_exceptions=True)
 
     assert (before, desk.attendance.hears("up")) == (True, False)
+
+
+@pytest.mark.requirement("attack:f6")
+async def test_a_server_that_each_person_connects_is_listened_to_as_nobody() -> None:
+    upstream = Speaking()
+    desk = Desk(upstream)
+    delegated = {"connector": "x", "grant": {"kind": "delegated"}}
+    desk.running.config = Server.model_validate(delegated)
+    desk.running.answering.set()
+
+    await until(lambda: "up" in desk.attendance._deaf)
+
+    assert not desk.attendance.hears("up")
+    assert upstream.heard == []
+    desk.task.cancel()

@@ -264,3 +264,21 @@ async def test_the_oldest_view_goes_when_there_are_too_many(
 
     assert looks.views.of(ALICE, "docs") is UNSEEN
     assert names(looks, BOB) == ["read"]
+
+
+@pytest.mark.requirement("attack:f6")
+async def test_a_look_that_began_under_an_earlier_consent_shows_nothing(
+    at: Bench, looks: Looks
+) -> None:
+    looks.docs.lists, looks.docs.gate = {"alice": [tool("secret")]}, asyncio.Event()
+    before = asyncio.ensure_future(looks.views.look(ALICE, "docs"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    await looks.views.again(ALICE, "docs", connected=False)
+    looks.docs.gate.set()
+    await before
+
+    assert looks.docs.asked == ["alice"]
+    assert looks.views.of(ALICE, "docs") is UNSEEN
+    assert looks.saw == []

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from local_models.guards.rules import RulesGuard
-from mcp_gateway.core.asking import Resumed
+from mcp_gateway.core.asking import Declared, Resumed
 from mcp_gateway.core.body import Body, Result
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Credential, CredentialRefused
 from mcp_gateway.core.decision import CREDENTIAL
 from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
 from mcp_gateway.stages.exchange import Exchange
+from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.modern import META_CAPABILITIES
 from tests.mcp_gateway.stages.contract import check
 from tests.support.calls import Rest, resolved
@@ -164,3 +165,76 @@ def test_the_address_is_nothing_that_a_guard_would_stop() -> None:
     for _ in range(2000):
         link = f"https://gateway.example/connect/{secrets.token_urlsafe(32)}"
         assert rules.clears(link.encode())
+
+
+@dataclass
+class Later(FakeBroker):
+    """Has a credential once its person has consented."""
+
+    consented: bool = False
+
+    async def credential(self, call: Call) -> Credential:
+        if not self.consented:
+            raise ConsentRequired(call.target.server, LINK)
+        return await super().credential(call)
+
+
+def answering(action: str) -> Call:
+    """The call again, of who was asked before."""
+    answers = {"connect": {"action": action}}
+    params = {"name": "github__add", "_meta": ABLE, "inputResponses": answers}
+    made = resolved(params=params)
+    made.resumed = Resumed(own=True)
+    return made
+
+
+@pytest.mark.requirement("connecting:a-person-has-a-while")
+async def test_who_said_that_they_open_the_address_has_a_while_to_consent_there() -> None:
+    broker, rest, waited = Later(), Rest(), []
+
+    async def given(call: Call, server: str) -> bool:
+        waited.append(server)
+        broker.consented = True
+        return True
+
+    result = await Exchange(broker, given)(answering("accept"), rest)
+
+    assert result is rest.answer
+    assert waited == ["github"]
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel", "accept"])
+async def test_who_does_not_open_it_or_not_in_time_is_refused(action: str) -> None:
+    waited: list[str] = []
+
+    async def given(call: Call, server: str) -> bool:
+        waited.append(server)
+        return False
+
+    with pytest.raises(ConsentRequired):
+        await Exchange(Later(), given)(answering(action), Rest())
+
+    assert waited == (["github"] if action == "accept" else [])
+
+
+@pytest.mark.parametrize("answers", [None, [], {"connect": "accept"}, {"other": {}}])
+async def test_what_is_no_answer_waits_for_nothing(answers: Any) -> None:
+    async def given(call: Call, server: str) -> bool:
+        raise AssertionError
+
+    made = answering("accept")
+    made.params = Body(jsonrpc.encode({"name": "github__add", "inputResponses": answers}))
+
+    with pytest.raises(ConsentRequired):
+        await Exchange(Later(), given)(made, Rest())
+
+
+async def test_in_the_initialize_era_nobody_waits() -> None:
+    async def given(call: Call, server: str) -> bool:
+        raise AssertionError
+
+    made = answering("accept")
+    made.declared = Declared()
+
+    with pytest.raises(ConsentRequired):
+        await Exchange(Later(), given)(made, Rest())

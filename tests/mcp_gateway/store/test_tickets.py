@@ -101,8 +101,9 @@ def test_once_something_is_connected_no_link_to_it_opens_and_none_that_is_under_
     tickets.add(ticket("two"))
     tickets.begin(flow("state", "two"))
 
-    tickets.close(ALICE, NOW)
+    closed = tickets.close(ALICE, NOW)
 
+    assert closed == {digest_of("one"), digest_of("two")}
     assert tickets.find(digest_of("one"), NOW) is None
     assert tickets.return_(digest_of("state"), digest_of("browser"), NOW) is None
 

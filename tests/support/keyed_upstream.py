@@ -1,0 +1,101 @@
+"""An MCP server on the official SDK that knows people by their keys, and lists what each opens."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import mcp_types as types
+import uvicorn
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
+
+BOUND = 10.0
+Scope = MutableMapping[str, Any]
+Context = ServerRequestContext[Any, Any]
+
+
+@dataclass
+class Keyed:
+    """`keys` says which tools each key opens, and may be changed at any time."""
+
+    url: str = ""
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    called: list[tuple[str, str]] = field(default_factory=list)
+    """Each call that arrived: whose key, and the tool."""
+    bodies: list[bytes] = field(default_factory=list)
+
+    def server(self) -> Server[Any]:
+        async def list_tools(ctx: Context, params: Any) -> types.ListToolsResult:
+            return types.ListToolsResult(tools=[_tool(n) for n in self.keys[_key(ctx)]])
+
+        async def call_tool(
+            ctx: Context, params: types.CallToolRequestParams
+        ) -> types.CallToolResult:
+            key = _key(ctx)
+            self.called.append((key, params.name))
+            if params.name not in self.keys[key]:
+                raise MCPError(types.INVALID_PARAMS, f"no tool is called {params.name}")
+            said = types.TextContent(type="text", text=f"{params.name} for {key}")
+            return types.CallToolResult(content=[said])
+
+        return Server("keyed", on_list_tools=list_tools, on_call_tool=call_tool)
+
+    def guarded(self, app: Any) -> Any:
+        """Turns away who has no key, or one that opens nothing any more."""
+
+        async def application(scope: Scope, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and _bearer(scope) not in self.keys:
+                headers = [(b"www-authenticate", b'Bearer realm="keyed"')]
+                await send({"type": "http.response.start", "status": 401, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            await app(scope, self._noting(scope, receive), send)
+
+        return application
+
+    def _noting(self, scope: Scope, receive: Any) -> Any:
+        async def noting() -> Mapping[str, Any]:
+            message: Mapping[str, Any] = await receive()
+            if scope["type"] == "http":
+                self.bodies.append(message.get("body", b""))
+            return message
+
+        return noting
+
+
+@asynccontextmanager
+async def keyed_upstream(**keys: list[str]) -> AsyncIterator[Keyed]:
+    """Serves over HTTP until it is left."""
+    keyed = Keyed(keys=dict(keys))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        keyed.url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+        app = keyed.guarded(keyed.server().streamable_http_app())
+        running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+        task = asyncio.get_running_loop().create_task(running.serve([listening]))
+        try:
+            async with asyncio.timeout(BOUND):
+                while not running.started:
+                    await asyncio.sleep(0.01)
+            yield keyed
+        finally:
+            running.should_exit = True
+            await task
+
+
+def _tool(name: str) -> types.Tool:
+    schema = {"type": "object", "properties": {}}
+    return types.Tool(name=name, description=f"The tool {name}", input_schema=schema)
+
+
+def _bearer(scope: Scope) -> str:
+    headers = dict(scope["headers"])
+    return str(headers.get(b"authorization", b"").removeprefix(b"Bearer ").decode("latin-1"))
+
+
+def _key(ctx: Context) -> str:
+    return _bearer(ctx.request.scope) if ctx.request else ""
