@@ -130,6 +130,10 @@ async def test_a_key_that_its_server_takes_no_more_is_shown_before_a_call_fails(
         checked = await http.post("/admin/connections/check", json={"server": "notes"})
 
     assert checked.json()["state"] == "broken"
+    async with gateway.http("alice") as http:
+        measured = (await http.get("/metrics")).text
+    assert 'mcp_gateway_grants{server="notes"} 0.0' in measured
+    assert 'mcp_gateway_grants_broken{server="notes"} 1.0' in measured
     assert await names(gateway, "alice") == {"connect_notes"}
     kinds = [line["kind"] for line in gateway.entries()]
     assert kinds.count("grant.broken") == 1
