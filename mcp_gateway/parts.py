@@ -1,5 +1,6 @@
 """What a gateway is made of, what is wrong with it, and what it measures."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -122,6 +123,12 @@ def gauges(parts: Parts) -> Iterator[Gauge]:
     yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
     for name, running in parts.snapshots.running.items():
         yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)
+    grants = parts.current.keyring.grants
+    states = Counter((upstream, granted.state) for (*_, upstream), granted in grants.items())
+    for name, running in parts.snapshots.running.items():
+        if running.grant.connected:
+            yield Gauge("grants", "Grants that open it", states[name, "connected"], name)
+            yield Gauge("grants_broken", "Grants to be given again", states[name, "broken"], name)
 
 
 async def close(parts: Parts) -> None:

@@ -14,6 +14,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 
 BOUND = 10.0
+MINE = "note://mine"
 Scope = MutableMapping[str, Any]
 Context = ServerRequestContext[Any, Any]
 
@@ -29,20 +30,28 @@ class Keyed:
     bodies: list[bytes] = field(default_factory=list)
 
     def server(self) -> Server[Any]:
-        async def list_tools(ctx: Context, params: Any) -> types.ListToolsResult:
-            return types.ListToolsResult(tools=[_tool(n) for n in self.keys[_key(ctx)]])
+        return Server(
+            "keyed",
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            on_list_prompts=_list_prompts,
+            on_get_prompt=_get_prompt,
+            on_list_resources=_list_resources,
+            on_read_resource=_read_resource,
+        )
 
-        async def call_tool(
-            ctx: Context, params: types.CallToolRequestParams
-        ) -> types.CallToolResult:
-            key = _key(ctx)
-            self.called.append((key, params.name))
-            if params.name not in self.keys[key]:
-                raise MCPError(types.INVALID_PARAMS, f"no tool is called {params.name}")
-            said = types.TextContent(type="text", text=f"{params.name} for {key}")
-            return types.CallToolResult(content=[said])
+    async def _list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:  # noqa: ARG002
+        return types.ListToolsResult(tools=[_tool(name) for name in self.keys[_key(ctx)]])
 
-        return Server("keyed", on_list_tools=list_tools, on_call_tool=call_tool)
+    async def _call_tool(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        key = _key(ctx)
+        self.called.append((key, params.name))
+        if params.name not in self.keys[key]:
+            raise MCPError(types.INVALID_PARAMS, f"no tool is called {params.name}")
+        said = types.TextContent(type="text", text=f"{params.name} for {key}")
+        return types.CallToolResult(content=[said])
 
     def guarded(self, app: Any) -> Any:
         """Turns away who has no key, or one that opens nothing any more."""
@@ -99,3 +108,21 @@ def _bearer(scope: Scope) -> str:
 
 def _key(ctx: Context) -> str:
     return _bearer(ctx.request.scope) if ctx.request else ""
+
+
+async def _list_prompts(ctx: Context, params: Any) -> types.ListPromptsResult:
+    return types.ListPromptsResult(prompts=[types.Prompt(name="greet")])
+
+
+async def _get_prompt(ctx: Context, params: Any) -> types.GetPromptResult:
+    said = types.TextContent(type="text", text=f"greet for {_key(ctx)}")
+    return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=said)])
+
+
+async def _list_resources(ctx: Context, params: Any) -> types.ListResourcesResult:
+    return types.ListResourcesResult(resources=[types.Resource(name="mine", uri=MINE)])
+
+
+async def _read_resource(ctx: Context, params: Any) -> types.ReadResourceResult:
+    text = f"mine for {_key(ctx)}"
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=MINE, text=text)])

@@ -195,3 +195,21 @@ async def test_a_link_is_good_for_its_own_upstream_and_kind_alone(at: Bench) -> 
             await at.consenting.opened(ticket, ALICE_THERE)
 
     assert at.secrets.kept == {}
+
+
+@pytest.mark.requirement("connecting:survives-a-restart")
+async def test_what_one_process_began_another_one_on_the_same_store_completes(
+    at: Bench, tmp_path: Path
+) -> None:
+    link = await at.ticket()
+    there = bench(tmp_path)
+    state = (await there.consenting.begin(link, ALICE_THERE, BROWSER)).partition("state=")[2]
+    later = bench(tmp_path)
+
+    upstream = await later.consenting.finish({"state": state, "code": "c"}, ALICE_THERE, BROWSER)
+    await at.connections.kept.keyring.refresh()
+
+    assert upstream == "docs"
+    assert grant_key(ALICE, "docs") in at.current.keyring.grants
+    there.database.close()
+    later.database.close()
