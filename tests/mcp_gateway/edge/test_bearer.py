@@ -1,6 +1,5 @@
 """Who calls is known before anything is parsed; who is not known learns how to be."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,16 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import KeySet
 
-from mcp_gateway.core.credential import NOTHING_SHOWN, Shown
 from mcp_gateway.core.errors import InsufficientScope
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
 from mcp_gateway.edge import failures
 from mcp_gateway.edge.asgi import HttpError
-from mcp_gateway.edge.bearer import BearerAuthenticator
-from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.store.keys import digest_of
 from tests.support.calls import ALICE
+from tests.support.door import KEY, PEER, PUBLIC, Door
 from tests.support.tokens import (
     AUDIENCE,
     EC,
@@ -31,49 +27,6 @@ from tests.support.tokens import (
     signed,
     verifying,
 )
-
-KEY = b"mcpgw_0a1b2c3d_the-key-of-alice"
-PUBLIC = "https://gateway.example.com"
-PEER = "203.0.113.7"
-
-
-class Clock:
-    now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Door:
-    """An authenticator with one key of ALICE's, and an issuer if it has `tokens`."""
-
-    def __init__(
-        self,
-        tokens: AccessTokens | None = None,
-        anonymous: Principal | None = None,
-        expires: int = 0,
-    ) -> None:
-        self.clock = Clock()
-        self.current = Current()
-        self.key = ApiKey("0a1b2c3d", ALICE, expires, NOW - 100)
-        self.revoke()
-        self.authenticator = BearerAuthenticator(
-            self.current, PUBLIC, tokens, anonymous, self.clock
-        )
-        self.authenticator.failures = failures.Failures(self.clock)
-
-    def revoke(self, *names: str, ended: Mapping[str, int] | None = None) -> None:
-        keyring = Keyring({digest_of(KEY): self.key}, frozenset(names), ended=ended or {})
-        self.current.swap_keyring(keyring)
-
-    def knock(self, given: bytes | None, path: str = "/mcp", peer: str = PEER) -> Principal:
-        headers = {} if given is None else {b"authorization": given}
-        return self.authenticator.authenticate(headers, path, peer)
-
-    def refused(self, given: bytes | None, path: str = "/mcp", peer: str = PEER) -> HttpError:
-        with pytest.raises(HttpError) as error:
-            self.knock(given, path, peer)
-        return error.value
 
 
 def _challenge(error: HttpError) -> str:
@@ -370,59 +323,3 @@ def test_who_was_authenticated_is_looked_at_again_without_any_of_it_being_an_att
 
 def test_who_is_anonymous_is_so_for_as_long_as_anybody_may_be() -> None:
     assert Door(anonymous=ALICE).authenticator.again({}, "/mcp") == ALICE
-
-
-@pytest.mark.requirement("revocation:up-to-a-moment")
-@pytest.mark.parametrize(("before", "passes"), [(NOW - 101, True), (NOW - 100, False)])
-def test_a_key_is_over_when_its_subject_is_ended_after_it_was_made(
-    before: int, *, passes: bool
-) -> None:
-    door = Door()
-    door.revoke(ended={"subject:local|alice": before})
-
-    if passes:
-        assert door.knock(b"Bearer " + KEY) == ALICE
-    else:
-        assert "revoked" in door.refused(b"Bearer " + KEY).text
-
-
-@pytest.mark.requirement("revocation:up-to-a-moment")
-@pytest.mark.parametrize(
-    "name",
-    [f"subject:{ISSUER}|alice", "client:runtime", f"session:{ISSUER}|s-1", f"token:{ISSUER}|t-1"],
-)
-def test_a_token_is_over_when_any_of_its_names_is_ended_after_it_was_issued(name: str) -> None:
-    door = Door(verifying())
-    given = b"Bearer " + signed(claims(sid="s-1"))
-    door.revoke(ended={name: NOW - 11})
-    assert door.knock(given).subject == "alice"
-
-    door.revoke(ended={name: NOW - 10, "client:other": NOW})
-
-    assert "revoked" in door.refused(given).text
-
-
-@pytest.mark.requirement("revocation:closes-what-is-open")
-def test_what_was_taken_back_is_told_from_what_only_expired() -> None:
-    tokens = verifying()
-    door = Door(tokens, expires=NOW + 60)
-    key, token = Shown(b"Bearer " + KEY, "/mcp"), Shown(b"Bearer " + signed(), "/mcp")
-    short = Shown(b"Bearer " + signed(claims(exp=NOW - 20)), "/mcp")
-    door.knock(token.authorization)
-    good = [door.authenticator.revoked(shown) for shown in (key, token, short)]
-
-    door.clock.now += 61
-    expired = door.authenticator.revoked(key)
-    tokens.swap(KeySet.import_key_set(public(EC)))  # type: ignore[arg-type]
-    unknown = door.authenticator.revoked(token)
-    door.current.swap_keyring(Keyring())
-    gone = door.authenticator.revoked(key)
-
-    assert (good, expired, unknown, gone) == ([False] * 3, False, False, True)
-    assert door.authenticator.failures.take() == 0
-
-
-@pytest.mark.requirement("revocation:closes-what-is-open")
-def test_who_showed_nothing_is_revoked_where_nobody_may_be_anonymous_any_more() -> None:
-    assert Door().authenticator.revoked(NOTHING_SHOWN)
-    assert not Door(anonymous=ALICE).authenticator.revoked(NOTHING_SHOWN)
