@@ -22,6 +22,7 @@ from mcp_gateway.core.snapshot import Keyring
 from mcp_gateway.oauth.flight import Flights
 from mcp_gateway.oauth.ports import Consents, Obtained, Source, Wanted
 from mcp_gateway.oauth.terms import ONE_TOKEN, Terms
+from mcp_gateway.oauth.upstream import challenge as challenges
 
 OWN: Final = frozenset({"catalog", "subscription"})
 """Kinds of targets that the gateway answers itself, whichever server they are of."""
@@ -105,7 +106,8 @@ class Broker:
         terms = self._terms.get(call.target.server)
         if terms is None:
             raise _refuses(call.target.server)
-        before, scopes = call.credential, terms.scopes(call.target)
+        before = call.credential
+        scopes = _stepped(terms, call, refused)
         key = (terms.server, terms.whose(call.principal), scopes)
         held = self._kept.held.get(key)
         version = self._version(terms, call.principal)
@@ -210,6 +212,28 @@ class Broker:
             obtained = Obtained(obtained.credential, most, obtained.version)
         self._kept.keep(key, Held(terms, obtained))
         return obtained
+
+
+def _stepped(terms: Terms, call: Call, refused: CredentialRefused) -> frozenset[str]:
+    """The scopes to ask for, with those that the upstream says the target needs besides.
+
+    Raises UpstreamFailed where it has them already: there is no end to what it would ask.
+    """
+    scopes = terms.scopes(call.target)
+    if refused.status != 403 or terms.consented:  # who consented is asked to allow more
+        return scopes
+    more = _challenged(refused)
+    if terms.grant.kind == "static" or more <= scopes:
+        raise UpstreamFailed(f"{terms.server} says that the credential may do too little")
+    return terms.step_up(call.target, more)
+
+
+def _challenged(refused: CredentialRefused) -> frozenset[str]:
+    """Nothing where the challenge can be understood in two ways."""
+    try:
+        return challenges.read(refused.challenge).scopes
+    except ValueError:
+        return frozenset()
 
 
 def _refuses(server: str) -> UpstreamFailed:

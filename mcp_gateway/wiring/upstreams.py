@@ -7,9 +7,15 @@ from mcp_gateway.config import GrantSection, Server, Settings
 from mcp_gateway.core.credential import Credential, GrantKind, Shown
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.oauth.broker import Broker, Kept
-from mcp_gateway.oauth.ports import Source
+from mcp_gateway.oauth.ports import GrantOptions, Source, no_secret
+from mcp_gateway.oauth.sources.asking import Asking
 from mcp_gateway.oauth.sources.delegated import Delegated
+from mcp_gateway.oauth.sources.id_jag import IdJag
+from mcp_gateway.oauth.sources.provider import Providers
+from mcp_gateway.oauth.sources.rfc8693 import TokenExchange
+from mcp_gateway.oauth.sources.service import Service
 from mcp_gateway.oauth.sources.static import Static
+from mcp_gateway.oauth.sources.subject import Subjects
 from mcp_gateway.oauth.terms import Terms
 from mcp_gateway.oauth.upstream.rfc6749 import TokenEndpoint
 from mcp_gateway.services.grant_options import grant_options
@@ -30,10 +36,27 @@ def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
     secrets, consents = _there(wired.secrets), _there(wired.consents)
     discovery, endpoint = _there(wired.discovery), TokenEndpoint(ground.http)
     leases, registrations = _there(wired.leases), _there(wired.registrations)
+    asking = Asking(discovery, endpoint)
+    subjects = Subjects(secrets, lambda: ground.settings().identity.issuer)
+    providers = Providers(discovery, lambda: providing(ground.settings()))
     return {
         "static": Static(secrets, consents),
         "delegated": Delegated(secrets, leases, consents, registrations, discovery, endpoint),
+        "service": Service(asking),
+        "token_exchange": TokenExchange(asking, subjects),
+        "id_jag": IdJag(asking, subjects, providers.of),
     }
+
+
+def providing(settings: Settings) -> tuple[str, GrantOptions]:
+    """The identity provider that vouches for people, and the gateway's client there."""
+    login, identity = settings.authorization.login, settings.identity
+    if login:
+        secret = login.secret.read if login.secret else no_secret
+        return login.issuer, GrantOptions(client=login.client, client_secret=secret)
+    secret = identity.introspection_secret.read if identity.introspection_secret else no_secret
+    client = identity.introspection_client
+    return identity.issuer, GrantOptions(client=client, client_secret=secret)
 
 
 class _Shown:

@@ -324,3 +324,43 @@ async def test_a_secret_is_in_no_repr() -> None:
     shown = repr(call.credential) + repr(call) + repr(bench.kept.held) + repr(bench.terms)
 
     assert "hub-secret" not in shown
+
+
+INSUFFICIENT = CredentialRefused('Bearer error="insufficient_scope", scope="write"', status=403)
+
+
+@pytest.mark.requirement("broker:step-up")
+async def test_a_target_that_needs_more_is_shown_more_and_the_others_are_not() -> None:
+    bench = Bench({"github": Grant("service", scopes=READ)})
+    call, other = _call(), Target("tool", "github", "other")
+    call.credential = await bench.broker.credential(call)
+
+    renewed = await bench.broker.renewed(call, INSUFFICIENT)
+
+    assert renewed.scopes == READ | WRITE
+    assert await bench.shown(ADD) == _header(renewed)
+    assert [wanted.scopes for wanted in bench.source.wanted] == [READ, READ | WRITE]
+    assert await bench.shown(other) == _header(call.credential)
+
+
+@pytest.mark.requirement("broker:step-up")
+@pytest.mark.parametrize(
+    "challenge", ["", "Basic", 'Bearer scope="read"', 'Bearer scope="x", scope="write"']
+)
+async def test_what_asks_for_nothing_more_is_asked_nothing_more(challenge: str) -> None:
+    bench, call = Bench({"github": Grant("service", scopes=READ)}), _call()
+    call.credential = await bench.broker.credential(call)
+
+    with pytest.raises(UpstreamFailed, match="may do too little"):
+        await bench.broker.renewed(call, CredentialRefused(challenge, status=403))
+
+    assert len(bench.source.wanted) == 1
+
+
+@pytest.mark.requirement("broker:step-up")
+async def test_a_configured_secret_can_do_no_more_than_it_can() -> None:
+    bench, call = _static(github="hub"), _call()
+    call.credential = await bench.broker.credential(call)
+
+    with pytest.raises(UpstreamFailed, match="may do too little"):
+        await bench.broker.renewed(call, INSUFFICIENT)
