@@ -27,12 +27,17 @@ class PersonRow(SQLModel, table=True):
 
 
 class BrowserRow(SQLModel, table=True):
-    """A browser that somebody logged in with, or began to; `sid` is its session at the provider."""
+    """A browser that somebody logged in with, or began to; `sid` is its session at the provider.
+
+    `roles` and `by` are what the log-in brought, and the name by which it can be revoked.
+    """
 
     __tablename__ = "browsers"
 
     digest: str = Field(primary_key=True)
     person: str = ""
+    roles: str = ""
+    by: str = ""
     sid: str = ""
     created: int
     used: int

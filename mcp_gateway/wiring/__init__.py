@@ -10,13 +10,16 @@ from mcp_gateway.wiring import (
     connecting,
     connections,
     issuers,
+    logins,
     registry,
     secrets,
     upstreams,
 )
 from mcp_gateway.wiring.ground import Ground, Wired
 
-ORDER: Final = (secrets, connecting, upstreams, issuers, authorization, connections, registry)
+ORDER: Final = (
+    *(secrets, connecting, upstreams, issuers, authorization, logins, connections, registry),
+)
 
 
 def wired(ground: Ground) -> Wired:

@@ -1,6 +1,5 @@
 """The pages by which a person connects an upstream: its link, and the way back."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -99,8 +98,7 @@ class ConnectPages:
     def _know(self, request: Request, answer: Response) -> None:
         """The browser that comes back has to be the one that left."""
         if not cookies.value_of(request, cookies.CONNECTING, self.public):
-            made = secrets.token_urlsafe(32)
-            cookies.put(answer, cookies.CONNECTING, self.public, made, 2 * LIFE)
+            cookies.put(answer, cookies.CONNECTING, self.public, cookies.fresh(), 2 * LIFE)
 
     def _guarded(self, shown: _Shown) -> _Shown:
         async def guarded(request: Request) -> Response:

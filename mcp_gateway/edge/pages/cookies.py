@@ -1,5 +1,6 @@
 """Cookies: by which a browser is known again, and never by anything that a script could read."""
 
+import secrets
 from typing import Final
 
 from starlette.requests import Request
@@ -9,6 +10,11 @@ BROWSER: Final = "mcpgw"
 """Who is logged in."""
 CONNECTING: Final = "mcpgw-connect"
 """Which browser began to connect an upstream."""
+
+
+def fresh() -> str:
+    """A value that nobody can guess."""
+    return secrets.token_urlsafe(32)
 
 
 def name_of(base: str, public: str) -> str:

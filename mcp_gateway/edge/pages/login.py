@@ -1,0 +1,134 @@
+"""The page by which people log in, and back to the page that sent them."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from mcp_gateway.core.errors import Refusal
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import ApiKey, Current
+from mcp_gateway.edge import asgi
+from mcp_gateway.edge.failures import Failures
+from mcp_gateway.edge.origins import Origins
+from mcp_gateway.edge.pages import cookies
+from mcp_gateway.edge.pages.connect import LOGIN, said
+from mcp_gateway.edge.pages.connections import PATH as CONNECTIONS
+from mcp_gateway.edge.pages.forms import check_token, form_of, once, token_of
+from mcp_gateway.edge.pages.page import page
+from mcp_gateway.store.keys import digest_of
+
+LOGOUT: Final = "/oauth/logout"
+LIFE: Final = 24 * 3600
+"""Seconds that a browser keeps its cookie."""
+_BEGUN: Final = "mcpgw-login"
+"""Which browser was shown the form."""
+_MINUTES: Final = 600
+_NEXT: Final = re.compile(r"/connect/[A-Za-z0-9_-]{43}|/connections")
+"""Where a log-in may lead: pages of the gateway's own, named here."""
+_Shown = Callable[[Request], Awaitable[Response]]
+
+
+class LogIns(Protocol):
+    async def log_in(self, principal: Principal, method: str, by: str) -> str:
+        """The cookie of who has shown who they are. Raises Refusal where it cannot be recorded."""
+        ...
+
+    async def log_out(self, cookie: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPage:
+    """An API key is a log-in too: who has one is known to the gateway as the same person."""
+
+    public: str
+    origins: Origins
+    current: Current
+    browsers: LogIns
+    failures: Failures
+    clock: Callable[[], float] = time.time
+
+    def routes(self) -> Sequence[Route]:
+        return [
+            Route(LOGIN, self._guarded(self._form), methods=["GET"]),
+            Route(LOGIN, self._guarded(self._try), methods=["POST"]),
+            Route(LOGOUT, self._guarded(self._leave), methods=["POST"]),
+        ]
+
+    async def _form(self, request: Request) -> Response:
+        return self._shown(request, _next(once(request.url.query)))
+
+    def _shown(
+        self, request: Request, next_: str, problem: str = "", status: int = 200
+    ) -> Response:
+        begun = cookies.value_of(request, _BEGUN, self.public) or cookies.fresh()
+        shown = page(
+            "login.html",
+            status,
+            next=next_,
+            action=f"{LOGIN}?next={quote(next_, safe='')}",
+            token=token_of(begun, LOGIN),
+            problem=problem,
+        )
+        cookies.put(shown, _BEGUN, self.public, begun, _MINUTES)
+        return shown
+
+    async def _try(self, request: Request) -> Response:
+        next_, form = _next(once(request.url.query)), await form_of(request)
+        check_token(form, cookies.value_of(request, _BEGUN, self.public), LOGIN)
+        peer = request.client.host if request.client else ""
+        if wait := self.failures.wait(peer):
+            said_ = f"Too many attempts failed. Wait {wait} s."
+            return self._shown(request, next_, said_, 429)
+        key = self._key(form.get("key", ""))
+        if key is None:
+            self.failures.count(peer)
+            return self._shown(request, next_, "This key is unknown, expired or revoked.", 403)
+        cookie = await self.browsers.log_in(key.principal, "key", f"key:{key.id}")
+        answer = RedirectResponse(next_, 303)
+        cookies.put(answer, cookies.BROWSER, self.public, cookie, LIFE)
+        return answer
+
+    def _key(self, text: str) -> ApiKey | None:
+        """The key that is in force, by its text."""
+        keyring = self.current.keyring
+        key = keyring.keys.get(digest_of(text.strip()))
+        if key is None or (key.expires and key.expires <= self.clock()):
+            return None
+        one = key.principal
+        names = {f"key:{key.id}", f"subject:{one.identity}", f"client:{one.client}"}
+        return None if keyring.is_over(frozenset(names), key.created) else key
+
+    async def _leave(self, request: Request) -> Response:
+        cookie = cookies.value_of(request, cookies.BROWSER, self.public)
+        check_token(await form_of(request), cookie, CONNECTIONS)
+        await self.browsers.log_out(cookie)
+        answer = said("You are logged out", "Close this page, or log in again.", 200)
+        answer.delete_cookie(cookies.name_of(cookies.BROWSER, self.public))
+        return answer
+
+    def _guarded(self, shown: _Shown) -> _Shown:
+        async def guarded(request: Request) -> Response:
+            try:
+                self.origins.check(asgi.headers_of(request.scope))
+                return await shown(request)
+            except asgi.HttpError as error:
+                return said("This cannot be shown", error.text, error.status)
+            except Refusal as refusal:
+                return said("You are not logged in", f"{refusal.reason}.", refusal.admin_status)
+
+        return guarded
+
+
+def _next(query: dict[str, str]) -> str:
+    """Raises HttpError for what is no page of ours: nobody is sent elsewhere from here."""
+    found = query.get("next", CONNECTIONS)
+    if not _NEXT.fullmatch(found):
+        raise asgi.HttpError(400, "this leads to no page of the gateway")
+    return found

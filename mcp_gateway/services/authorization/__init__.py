@@ -1,0 +1,1 @@
+"""The authorization server, and who logs in at it, over rows of the store."""

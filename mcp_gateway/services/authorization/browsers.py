@@ -1,0 +1,92 @@
+"""Browsers: who is logged in with which, for as long as what they logged in with stands."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+from mcp_gateway.core import ports
+from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Current
+from mcp_gateway.oauth.ports import Person
+from mcp_gateway.store.people import People
+from mcp_gateway.store.rows import BrowserRow
+
+IDLE: Final = 8 * 3600
+"""Seconds without a page after which a log-in is over."""
+LIFE: Final = 24 * 3600
+"""Seconds after which it is over in any case."""
+SPARED: Final = 60
+"""Seconds between two times that the use of a browser is written."""
+
+
+class LoggedIn:
+    """Implements `ports.Browsers`. The store has the digest of each cookie, never the cookie."""
+
+    def __init__(
+        self,
+        people: People,
+        current: Current,
+        ledger: ports.Ledger,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._people = people
+        self._current = current
+        self._ledger = ledger
+        self._clock = clock
+
+    async def who(self, cookie: str) -> Person | None:
+        """What was revoked is over, as for any other credential: key, subject, or up to then."""
+        digest, now = _digest(cookie), int(self._clock())
+        found = await asyncio.to_thread(self._people.at, digest)
+        if found is None:
+            return None
+        row, person = found
+        names = frozenset({row.by, f"subject:{person.issuer}|{person.subject}"})
+        over = self._current.keyring.is_over(names, row.created)
+        if over or now >= min(row.ends, row.used + IDLE):
+            return None
+        if now - row.used >= SPARED:
+            await asyncio.to_thread(self._people.used, digest, now)
+        return person
+
+    async def log_in(self, principal: Principal, method: str, by: str) -> str:
+        """The cookie of who has just shown who they are, recorded before it is good.
+
+        `by` is the name by which what they showed can be revoked.
+        """
+        now, cookie = int(self._clock()), secrets.token_urlsafe(32)
+        digest = _digest(cookie)
+        body = {
+            "issuer": principal.issuer,
+            "subject": principal.subject,
+            "tenant": principal.tenant,
+            "method": method,
+            "browser": digest[:8],
+        }
+        await self._ledger.append(Entry("login", body=body))
+        person = await asyncio.to_thread(self._people.met, principal, now)
+        row = BrowserRow(
+            digest=digest,
+            person=person,
+            roles=" ".join(sorted(principal.roles)),
+            by=by,
+            created=now,
+            used=now,
+            ends=now + LIFE,
+        )
+        await asyncio.to_thread(self._people.open, row)
+        return cookie
+
+    async def log_out(self, cookie: str) -> None:
+        """The cookie opens nothing any more."""
+        digest = _digest(cookie)
+        await self._ledger.append(Entry("logout", body={"browser": digest[:8]}))
+        await asyncio.to_thread(self._people.close, digest)
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""Who is logged in is known by a cookie, for as long as what they showed stands."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mcp_gateway.core.errors import Overloaded
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Current, Keyring
+from mcp_gateway.services.authorization.browsers import IDLE, LIFE, LoggedIn
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.people import People
+from tests.support.fakes import FakeLedger
+
+ADA = Principal("local", "ada", "acme", client="key:1", roles=frozenset({"user"}))
+BY = "key:0a1b"
+
+
+@dataclass
+class World:
+    people: People
+    current: Current = field(default_factory=Current)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    now: float = 1_700_000_000.0
+
+    @property
+    def browsers(self) -> LoggedIn:
+        return LoggedIn(self.people, self.current, self.ledger, lambda: self.now)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(People(Database.open(tmp_path / "gateway.db")))
+
+
+@pytest.mark.requirement("login:a-browser-is-one-person")
+async def test_who_logged_in_is_known_by_the_cookie_alone_in_any_process(world: World) -> None:
+    cookie = await world.browsers.log_in(ADA, "key", BY)
+
+    person = await world.browsers.who(cookie)
+
+    assert person is not None
+    assert (person.issuer, person.subject, person.roles) == ("local", "ada", ADA.roles)
+    assert await world.browsers.who("") is None
+    assert await world.browsers.who(hashlib.sha256(cookie.encode()).hexdigest()) is None
+
+
+@pytest.mark.requirement("login:recorded-before-it-is-good")
+async def test_a_log_in_is_an_entry_without_what_was_shown(world: World) -> None:
+    cookie = await world.browsers.log_in(ADA, "key", BY)
+    await world.browsers.log_out(cookie)
+
+    kinds = [entry.kind for entry in world.ledger.entries]
+    assert kinds == ["login", "logout"]
+    first, last = (entry.body for entry in world.ledger.entries)
+    assert (first["subject"], first["method"]) == ("ada", "key")
+    assert first["browser"] == last["browser"]
+    assert cookie not in str(world.ledger.entries)
+    assert await world.browsers.who(cookie) is None
+
+
+@pytest.mark.requirement("login:recorded-before-it-is-good")
+async def test_a_log_in_that_cannot_be_recorded_is_none(world: World) -> None:
+    world.ledger.broken.add("login")
+
+    with pytest.raises(Overloaded):
+        await world.browsers.log_in(ADA, "key", BY)
+
+
+@pytest.mark.requirement("login:ends")
+@pytest.mark.parametrize("name", [BY, "subject:local|ada"])
+async def test_it_is_over_with_what_was_shown(world: World, name: str) -> None:
+    cookie = await world.browsers.log_in(ADA, "key", BY)
+    world.current.swap_keyring(Keyring(revoked=frozenset({"subject:local|eve"})))
+    assert await world.browsers.who(cookie) is not None
+
+    world.current.swap_keyring(Keyring(revoked=frozenset({name})))
+    assert await world.browsers.who(cookie) is None
+
+    world.current.swap_keyring(Keyring(ended={name: int(world.now)}))
+    assert await world.browsers.who(cookie) is None
+
+
+@pytest.mark.requirement("login:ends")
+async def test_it_is_over_when_nobody_uses_it_and_after_a_day_in_any_case(world: World) -> None:
+    idle = await world.browsers.log_in(ADA, "key", BY)
+    busy = await world.browsers.log_in(ADA, "key", BY)
+    begun = world.now
+
+    for _ in range(LIFE // (IDLE - 60)):
+        world.now += IDLE - 60
+        assert await world.browsers.who(busy) is not None
+
+    assert await world.browsers.who(idle) is None
+    world.now = begun + LIFE
+    assert await world.browsers.who(busy) is None
