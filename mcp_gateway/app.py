@@ -31,12 +31,13 @@ from mcp_gateway.edge.listening import Listening
 from mcp_gateway.edge.mcp import Kept, McpEndpoint, Terms
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pulse import Pulse
-from mcp_gateway.edge.wellknown import WellKnown, in_json
+from mcp_gateway.edge.wellknown import WellKnown, in_json, scopes_at
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.ledger.commitment import Commitments
 from mcp_gateway.ledger.folder import open_log
 from mcp_gateway.oauth.ports import Tokens
+from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.parts import Front, Parts, gauges, troubles
 from mcp_gateway.pipeline import compose, hearing
 from mcp_gateway.services import own, siblings
@@ -288,7 +289,11 @@ def _front(parts: Parts, settings: Settings, tokens: Tokens | None) -> Front:
     gateway = settings.gateway
     origins = Origins(settings.public, gateway.listen, gateway.hosts, gateway.origins)
     authenticator = BearerAuthenticator(
-        parts.current, settings.public, tokens, _anonymous(settings)
+        parts.current,
+        settings.public,
+        tokens,
+        _anonymous(settings),
+        scopes=scopes_at(settings),
     )
     if parts.front:  # who failed before goes on having failed
         authenticator.failures = parts.front.authenticator.failures
@@ -308,8 +313,7 @@ def _front(parts: Parts, settings: Settings, tokens: Tokens | None) -> Front:
 
 def _rest(parts: Parts, settings: Settings, admin: AdminEdge, origins: Origins) -> Starlette:
     """What is no MCP."""
-    issuer, metrics = settings.identity.issuer, parts.metrics.text
-    known = WellKnown(settings.public, issuer, origins, lambda: troubles(parts), metrics)
+    known = WellKnown(settings, origins, lambda: troubles(parts), parts.metrics.text)
     more = [route for made in parts.wired.routes for route in made(settings)]
     rest = Starlette(
         routes=[*known.routes(), *admin.routes(), *more],
@@ -319,7 +323,7 @@ def _rest(parts: Parts, settings: Settings, admin: AdminEdge, origins: Origins) 
     return rest
 
 
-def _expecting(parts: Parts, settings: Settings) -> Tokens | None:
+def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
     """What verifies tokens now. The keys of another issuer are fetched from here on."""
     identity = settings.identity
     if not identity.issuer:

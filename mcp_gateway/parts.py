@@ -18,7 +18,7 @@ from mcp_gateway.edge.wellknown import is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.oauth.ports import Tokens
-from mcp_gateway.services.issuer import Issuer
+from mcp_gateway.services.issuer import Issuer, unheard
 from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
@@ -73,8 +73,9 @@ class Parts:
         self.standing.also(self._look_again)
 
     async def _look_again(self) -> None:
-        self.parking.look_again(self.current)
-        await self.sessions.look_again(self.authenticator.revoked)
+        revoked = self.authenticator.revoked
+        self.parking.look_again(self.current, revoked)
+        await self.sessions.look_again(revoked)
 
     @property
     def edges(self) -> Front:
@@ -102,6 +103,7 @@ def troubles(parts: Parts) -> Mapping[str, str]:
     if parts.tokens is not None and not parts.tokens.ready:
         found["issuer"] = "its keys could not be fetched yet"
     found |= {**parts.jobs.failing, **parts.wired.trouble()}
+    found |= unheard(parts.settings.identity)
     if parts.rejected:
         found["configuration refused"] = parts.rejected
     if parts.waiting:

@@ -10,6 +10,7 @@ from mcp_gateway.config import ConfigError, Settings, load
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.home import CONFIG, Home
 from mcp_gateway.services.compiled import compile_policy, compiled
+from mcp_gateway.services.issuer import unheard
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import LOCAL, Keys
 from policies import explain as explained
@@ -29,7 +30,7 @@ def check(data: Path, config: Path | None) -> None:
     """Read everything and run the policy's suites. Exit 1 with every reason that speaks against."""
     settings, base = _loaded(data, config)
     engine = compiled(settings, base).engine
-    for warning in [*engine.warnings, *_unreadable(settings)]:
+    for warning in [*engine.warnings, *_unreadable(settings), *_unheard(settings)]:
         click.echo(f"warning: {warning}")
     rules, servers = len(engine.rules.rules), len(settings.servers)
     click.echo(f"ok: {rules} rules ({engine.digest}), {servers} servers")
@@ -43,6 +44,12 @@ def _unreadable(settings: Settings) -> Iterator[str]:
                 server.grant.secret.read()
         except ConfigError as error:
             yield f"servers.{name}: {error}"
+
+
+def _unheard(settings: Settings) -> Iterator[str]:
+    """What cannot be revoked elsewhere in time."""
+    for issuer, said in unheard(settings.identity).items():
+        yield f"{issuer}: {said}"
 
 
 @click.command()

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from mcp_gateway.config import Settings
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.origins import Origins
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
-_RESOURCE: Final = re.compile(r"mcp|servers/[A-Za-z0-9_-]+/mcp")
-BEARABLE: Final = ("server ", "configuration ")
+_RESOURCE: Final = re.compile(r"mcp|servers/([A-Za-z0-9_-]+)/mcp")
+BEARABLE: Final = ("server ", "configuration ", "issuer ")
 """With troubles of these kinds the gateway still does its work."""
 
 
@@ -23,12 +24,33 @@ def is_ready(troubles: Iterable[str]) -> bool:
     return all(name.startswith(BEARABLE) for name in troubles)
 
 
+def scopes_at(settings: Settings) -> Callable[[str], frozenset[str]]:
+    """The scopes that a client asks for at the endpoint of a path: no more than are of use there.
+
+    A server that is not registered is told of like one that requires nothing.
+    """
+    ours = settings.authorization.scopes if settings.authorization.enabled else []
+    everywhere = frozenset(settings.identity.scopes or ours)
+    required = {name: server.requires for name, server in settings.servers.items()}
+
+    def of(path: str) -> frozenset[str]:
+        found = _RESOURCE.fullmatch(path.removeprefix("/"))
+        return everywhere | required.get(found[1] or "", frozenset()) if found else everywhere
+
+    return of
+
+
+def issuers_of(settings: Settings) -> tuple[str, ...]:
+    """Where tokens for the gateway are to be had: its own server first."""
+    own = settings.public if settings.authorization.enabled else ""
+    return tuple(issuer for issuer in (own, settings.identity.issuer) if issuer)
+
+
 @dataclass(frozen=True, slots=True)
 class WellKnown:
     """`troubles` says by name what keeps the gateway from being ready; empty when it is."""
 
-    public: str
-    issuer: str
+    settings: Settings
     origins: Origins
     troubles: Callable[[], Mapping[str, str]]
     metrics: Callable[[], bytes]
@@ -57,13 +79,15 @@ class WellKnown:
 
     async def _metadata(self, request: Request) -> Response:
         """RFC 9728. Without an authorization server there is nothing to point to."""
-        path = request.path_params.get("path", "mcp")
-        if not self.issuer or not _RESOURCE.fullmatch(path):
+        path, issuers = request.path_params.get("path", "mcp"), issuers_of(self.settings)
+        if not issuers or not _RESOURCE.fullmatch(path):
             raise HTTPException(404, "no authorization server is named here: use an API key")
+        scopes = sorted(scopes_at(self.settings)(path))
         return JSONResponse(
             {
-                "resource": f"{self.public}/{path}",
-                "authorization_servers": [self.issuer],
+                "resource": f"{self.settings.public}/{path}",
+                "authorization_servers": issuers,
+                **({"scopes_supported": scopes} if scopes else {}),
                 "bearer_methods_supported": ["header"],
                 "resource_name": "MCP gateway",
             }

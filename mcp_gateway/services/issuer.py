@@ -1,5 +1,7 @@
 """Issuer: the keys of one authorization server, and what is expected of its tokens."""
 
+from collections.abc import Mapping
+
 from joserfc.jwk import KeySet
 
 from mcp_gateway.config import Identity
@@ -34,6 +36,8 @@ class Issuer:
                 identity.max_token_lifetime,
                 identity.roles_claim,
                 identity.tenant_claim,
+                {group: frozenset(roles) for group, roles in identity.role_map.items()},
+                identity.tenant_map,
             )
         )
         tokens.wanted = self.jwks.want
@@ -46,3 +50,12 @@ class Issuer:
         self._keys = keys
         if self._tokens is not None:
             self._tokens.swap(keys)
+
+
+def unheard(identity: Identity) -> Mapping[str, str]:
+    """Issuers that do not tell the gateway what they take back, and what that means."""
+    if not identity.issuer:
+        return {}
+    minutes = max(1, identity.max_token_lifetime // 60)
+    said = "a token that it takes back is good until it expires, or is revoked here"
+    return {f"issuer {identity.issuer}": f"{said}: {minutes} minutes at most"}

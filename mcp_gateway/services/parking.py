@@ -12,6 +12,7 @@ from mcp_gateway.core import describe, ports
 from mcp_gateway.core.asking import Fate, Parked, given_up
 from mcp_gateway.core.body import EMPTY
 from mcp_gateway.core.call import Call
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.entry import Common, Entry
 from mcp_gateway.core.errors import QuestionExpired, Refusal
 from mcp_gateway.core.principal import Principal
@@ -51,6 +52,7 @@ class _Place:
     asked: tuple[tuple[str, Common], ...]
     parked: Parked
     until: float
+    shown: Shown
 
     @property
     def owner(self) -> _Owner:
@@ -66,10 +68,8 @@ class _Place:
             snapshot=snapshot,
         )
         asking.target = self.target
-        who = {f"subject:{self.principal.identity}", f"client:{self.principal.client}"}
         return (
-            snapshot.keyring.revoked.isdisjoint(who)
-            and self.target.server in snapshot.upstreams
+            self.target.server in snapshot.upstreams
             and self.target.requires <= self.principal.scopes
             and snapshot.policy.decide(asking).allowed
         )
@@ -109,6 +109,7 @@ class Parking:
             tuple((child.id, describe.common(child)) for child in call.children),
             parked,
             self._clock() + self._wait(),
+            call.shown,
         )
         if self._closed:
             self._leave(place, "stopped")
@@ -137,11 +138,14 @@ class Parking:
         if watching := self._watching.get(call):
             await asyncio.wait({watching})
 
-    def look_again(self, current: Current) -> None:
-        """After a swap: ends what its caller could not begin any more."""
+    def look_again(self, current: Current, revoked: Callable[[Shown], bool]) -> None:
+        """After a swap: ends what its caller could not begin any more.
+
+        `revoked` says of what they showed whether it was taken back.
+        """
         for place in list(self._places.values()):
             snapshot = current.of(place.principal.tenant)
-            if snapshot is None or not place.stands(snapshot):
+            if snapshot is None or revoked(place.shown) or not place.stands(snapshot):
                 self.end(place.id, "revoked")
 
     async def expire(self) -> None:

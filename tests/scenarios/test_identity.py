@@ -330,4 +330,5 @@ async def test_an_issuer_whose_certificate_is_not_trusted_costs_its_tokens_only(
 
     assert (refused.status_code, served.status_code) == (401, 200)
     assert "keys of the issuer are not there yet" in refused.text
-    assert (ready.status_code, set(ready.json()["troubles"])) == (503, {"issuer"})
+    assert ready.status_code == 503
+    assert "issuer" in ready.json()["troubles"]

@@ -1,6 +1,6 @@
 """A door to knock at: the authenticator with one key, and an issuer where it has one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -8,7 +8,7 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
 from mcp_gateway.edge import failures
 from mcp_gateway.edge.asgi import HttpError
-from mcp_gateway.edge.bearer import BearerAuthenticator
+from mcp_gateway.edge.bearer import BearerAuthenticator, no_scopes
 from mcp_gateway.oauth.rfc9068 import AccessTokens
 from mcp_gateway.store.keys import digest_of
 from tests.support.calls import ALICE
@@ -34,13 +34,14 @@ class Door:
         tokens: AccessTokens | None = None,
         anonymous: Principal | None = None,
         expires: int = 0,
+        scopes: Callable[[str], frozenset[str]] = no_scopes,
     ) -> None:
         self.clock = Clock()
         self.current = Current()
         self.key = ApiKey("0a1b2c3d", ALICE, expires, NOW - 100)
         self.revoke()
         self.authenticator = BearerAuthenticator(
-            self.current, PUBLIC, tokens, anonymous, self.clock
+            self.current, PUBLIC, tokens, anonymous, self.clock, scopes
         )
         self.authenticator.failures = failures.Failures(self.clock)
 

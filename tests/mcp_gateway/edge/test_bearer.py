@@ -99,6 +99,14 @@ def test_with_an_issuer_the_challenge_names_the_metadata_of_the_very_endpoint() 
 
 
 @pytest.mark.requirement("identity:challenges")
+def test_a_challenge_names_the_scopes_that_are_of_use_at_the_endpoint() -> None:
+    door = Door(verifying(), scopes=lambda path: frozenset({"mcp", path.strip("/")}))
+
+    assert _challenge(door.refused(None, "/mcp")).endswith(', scope="mcp"')
+    assert 'error="invalid_token", scope="mcp x"' in _challenge(door.refused(b"Bearer y", "/x"))
+
+
+@pytest.mark.requirement("identity:challenges")
 def test_a_step_up_names_every_scope_that_the_call_needs() -> None:
     refusal = InsufficientScope({"orders:write"}, {"orders:write", "orders:read"})
 

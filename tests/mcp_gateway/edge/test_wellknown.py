@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from mcp_gateway.config import validated
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.wellknown import METADATA, WellKnown, in_json
 from tests.support.asgi import Answered, exchanged
@@ -14,9 +15,12 @@ from tests.support.edge import HOST, PUBLIC
 from tests.support.tokens import ISSUER
 
 
-def _app(issuer: str = ISSUER, troubles: Mapping[str, str] | None = None) -> Starlette:
+def _app(issuer: str = ISSUER, troubles: Mapping[str, str] | None = None, **more: Any) -> Starlette:
     origins = Origins(PUBLIC, "127.0.0.1:8080", [], [])
-    known = WellKnown(PUBLIC, issuer, origins, lambda: troubles or {}, lambda: b"calls_total 1\n")
+    identity = {"issuer": issuer, "audience": PUBLIC if issuer else "", **more}
+    servers = {"orders": {"connector": "openapi", "requires": ["orders:read"]}}
+    told = {"gateway": {"url": PUBLIC}, "identity": identity, "servers": servers}
+    known = WellKnown(validated(told), origins, lambda: troubles or {}, lambda: b"calls_total 1\n")
     return Starlette(routes=known.routes(), exception_handlers={HTTPException: in_json})
 
 
@@ -38,6 +42,18 @@ async def test_the_metadata_of_an_endpoint_names_it_and_the_issuer(path: str) ->
         "bearer_methods_supported": ["header"],
         "resource_name": "MCP gateway",
     }
+
+
+@pytest.mark.requirement("identity:metadata")
+async def test_the_metadata_names_the_scopes_that_are_of_use_at_the_endpoint_and_no_more() -> None:
+    app = _app(scopes=["mcp"])
+
+    named = [
+        (await _get(METADATA + path, app)).json().get("scopes_supported")
+        for path in ("/mcp", "/servers/orders/mcp", "/servers/unknown/mcp")
+    ]
+
+    assert named == [["mcp"], ["mcp", "orders:read"], ["mcp"]]
 
 
 @pytest.mark.requirement("identity:metadata")

@@ -8,8 +8,9 @@ import pytest
 
 from mcp_gateway.core.asking import Fate, Resumed
 from mcp_gateway.core.call import Call, child_of
+from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.errors import QuestionExpired
-from mcp_gateway.core.snapshot import Current, Keyring
+from mcp_gateway.core.snapshot import Current
 from mcp_gateway.services import parking
 from mcp_gateway.services.parking import MOST, MOST_EACH, Parking
 from tests.support.calls import ALICE, REFUND, resolved, snapshot
@@ -182,29 +183,41 @@ async def test_a_ledger_that_cannot_be_written_keeps_no_upstream_waiting(
 @pytest.mark.parametrize(
     ("changes", "revoked"),
     [
-        ({}, ""),
-        ({"policy": FakePolicy(DENIED)}, ""),
-        ({"targets": [REFUND]}, ""),
-        ({}, "subject:local|alice"),
-        ({"tenant": "other"}, ""),
+        ({}, False),
+        ({"policy": FakePolicy(DENIED)}, False),
+        ({"targets": [REFUND]}, False),
+        ({}, True),
+        ({"tenant": "other"}, False),
     ],
     ids=["as before", "denied", "the server is gone", "revoked", "the tenant is gone"],
 )
 async def test_what_its_caller_could_not_begin_any_more_is_cancelled(
-    changes: Any, revoked: str
+    changes: Any, *, revoked: bool
 ) -> None:
     world = World()
     parked = world.keep()
     current = Current()
-    current.swap_keyring(Keyring(revoked=frozenset({revoked} - {""})))
     current.swap(snapshot(**changes))
 
-    world.parking.look_again(current)
+    world.parking.look_again(current, lambda _: revoked)
     await world.ended()
 
     stays = not changes and not revoked
     assert (len(world.parking), parked.abandoned) == ((1, 0) if stays else (0, 1))
     assert [entry.body["reason"] for entry in world.ledger.entries] == ["revoked"] * (not stays)
+
+
+@pytest.mark.requirement("revocation:closes-what-is-open")
+async def test_what_its_caller_showed_is_asked_for_and_shown_to_nobody_else() -> None:
+    world, current, seen = World(), Current(), list[Shown]()
+    shown = Shown(b"Bearer the-key", "/mcp")
+    world.keep(shown=shown)
+    current.swap(snapshot())
+
+    world.parking.look_again(current, lambda one: bool(seen.append(one)))  # type: ignore[func-returns-value]
+
+    assert seen == [shown]
+    assert "the-key" not in repr(vars(world.parking))
 
 
 def asked_call(**changes: Any) -> Call:
