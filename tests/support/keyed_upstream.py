@@ -1,7 +1,9 @@
 """An MCP server on the official SDK that knows people by their keys, and lists what each opens."""
 
 import asyncio
+import json
 import socket
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +15,12 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 
+from mcp_gateway.edge import asgi
+
 BOUND = 10.0
 MINE = "note://mine"
+METADATA = "/.well-known/oauth-protected-resource/mcp"
+BARE = (b"www-authenticate", b'Bearer realm="keyed"')
 Scope = MutableMapping[str, Any]
 Context = ServerRequestContext[Any, Any]
 
@@ -28,6 +34,8 @@ class Keyed:
     called: list[tuple[str, str]] = field(default_factory=list)
     """Each call that arrived: whose key, and the tool."""
     bodies: list[bytes] = field(default_factory=list)
+    issuer: str = ""
+    """The authorization server whose JWT access tokens it takes instead of keys, if any."""
 
     def server(self) -> Server[Any]:
         return Server(
@@ -57,14 +65,32 @@ class Keyed:
         """Turns away who has no key, or one that opens nothing any more."""
 
         async def application(scope: Scope, receive: Any, send: Any) -> None:
-            if scope["type"] == "http" and _bearer(scope) not in self.keys:
-                headers = [(b"www-authenticate", b'Bearer realm="keyed"')]
-                await send({"type": "http.response.start", "status": 401, "headers": headers})
-                await send({"type": "http.response.body", "body": b""})
+            if scope["type"] == "http" and scope["path"] == METADATA and self.issuer:
+                document = {"resource": self.url, "authorization_servers": [self.issuer]}
+                await asgi.respond(send, 200, json.dumps(document).encode())
                 return
+            if scope["type"] == "http" and self._whose(scope) not in self.keys:
+                challenge = f'Bearer resource_metadata="{self.url.removesuffix("/mcp")}{METADATA}"'
+                headers = [(b"www-authenticate", challenge.encode())]
+                await asgi.respond(send, 401, b"", headers if self.issuer else [BARE])
+                return
+            if scope["type"] == "http":
+                scope["whose"] = self._whose(scope)
             await app(scope, self._noting(scope, receive), send)
 
         return application
+
+    def _whose(self, scope: Scope) -> str:
+        """The key; of a token of the issuer's for this very server, the subject."""
+        shown = _bearer(scope)
+        if not self.issuer:
+            return shown
+        try:
+            claims = json.loads(urlsafe_b64decode(shown.split(".")[1] + "=="))
+        except (IndexError, ValueError):
+            return ""
+        good = (claims["iss"], claims["aud"]) == (self.issuer, self.url)
+        return str(claims["sub"]) if good else ""
 
     def _noting(self, scope: Scope, receive: Any) -> Any:
         async def noting() -> Mapping[str, Any]:
@@ -107,7 +133,7 @@ def _bearer(scope: Scope) -> str:
 
 
 def _key(ctx: Context) -> str:
-    return _bearer(ctx.request.scope) if ctx.request else ""
+    return str(ctx.request.scope["whose"]) if ctx.request else ""
 
 
 async def _list_prompts(ctx: Context, params: Any) -> types.ListPromptsResult:
