@@ -1,14 +1,29 @@
 """Secrets: kept in the store as the vault sealed them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
-from mcp_gateway.oauth.ports import Place
+from mcp_gateway.oauth.ports import Place, PlaceKind, SecretLost
 from mcp_gateway.oauth.vault import Sealed, Vault
-from mcp_gateway.store.secrets import Envelope, Key, SecretRows
+from mcp_gateway.store.secrets import START, Envelope, Kept, Key, SecretRows
 from mcp_gateway.wire import jsonrpc
+
+log = logging.getLogger(__name__)
+BATCH: Final = 100
+"""Secrets that are read at a time when they are wrapped anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """What came of wrapping anew: `key` has them now, and nobody can open those that are `lost`."""
+
+    key: str
+    count: int
+    lost: int
 
 
 class SealedSecrets:
@@ -36,6 +51,34 @@ class SealedSecrets:
 
     async def drop(self, place: Place) -> None:
         await asyncio.to_thread(self._rows.drop, _key(place))
+
+    async def rewrap(self) -> Rewrapped:
+        """Wraps everything anew that another key wrapped than the one that seals now.
+
+        Secrets are read and written meanwhile. What is cut off goes on with the next one.
+        """
+        done, lost, after = 0, 0, START
+        while batch := await asyncio.to_thread(
+            self._rows.under_others, self._vault.sealing, after, BATCH
+        ):
+            for kept in batch:
+                try:
+                    done += await asyncio.to_thread(self._rewrap, kept)
+                except SecretLost as error:
+                    log.error("%s: it stays as it is", error)  # noqa: TRY400  # it says it all
+                    lost += 1
+            after = batch[-1].key
+        return Rewrapped(self._vault.sealing, done, lost)
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many each key wraps; the one that seals stands first, of none too."""
+        return {self._vault.sealing: 0} | await asyncio.to_thread(self._rows.counts)
+
+    def _rewrap(self, kept: Kept) -> bool:
+        """False for what was written meanwhile: the key that seals has it already."""
+        place = Place(*kept.key[:3], kind=cast("PlaceKind", kept.key[3]))
+        made = self._vault.rewrap(place, kept.version, _sealed(kept.envelope))
+        return self._rows.rewrap(kept, made.key_id, made.wrapped)
 
     def _open(self, place: Place) -> bytes:
         kept = self._rows.get(_key(place))

@@ -1,5 +1,6 @@
 """What is put away comes back; the file of the store shows none of it."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from mcp_gateway.oauth.vault import Vault
 from mcp_gateway.services.secrets import SealedSecrets
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.rows import SecretRow
-from mcp_gateway.store.secrets import SecretRows
+from mcp_gateway.store.secrets import Kept, SecretRows
 
 KEY = LocalKek(b"k" * 32)
 HERE = Place("acme", "local|ada", "github", "delegated")
@@ -106,3 +107,71 @@ async def test_without_the_key_it_is_lost(database: Database) -> None:
 
     with pytest.raises(SecretLost):
         await _secrets(database, LocalKek(b"x" * 32)).get(HERE)
+
+
+NEW = LocalKek(b"n" * 32)
+
+
+def _places(count: int) -> list[Place]:
+    return [replace(HERE, principal=f"local|p{number:03}") for number in range(count)]
+
+
+@pytest.mark.requirement("vault:rewrap-goes-on-beside-calls")
+async def test_everything_is_wrapped_anew_while_it_is_read_and_written(database: Database) -> None:
+    places = _places(250)
+    for place in places:
+        await _secrets(database).put(place, {"token": place.principal})
+    secrets = SealedSecrets(Vault([NEW, KEY]), SecretRows(database))
+    rewrapping = asyncio.ensure_future(secrets.rewrap())
+    while not rewrapping.done():
+        assert await secrets.get(places[7]) == {"token": "local|p007"}
+        await secrets.put(places[200], {"token": "written meanwhile"})
+
+    made = await rewrapping
+
+    assert (made.key, made.lost) == (NEW.id, 0)
+    assert 249 <= made.count <= 250
+    assert await secrets.counts() == {NEW.id: 250}
+    alone = _secrets(database, NEW)
+    assert await alone.get(places[200]) == {"token": "written meanwhile"}
+    assert [await alone.get(p) for p in places[:200]] == [
+        {"token": p.principal} for p in places[:200]
+    ]
+
+
+@pytest.mark.requirement("vault:rewrap-goes-on-beside-calls")
+async def test_what_is_cut_off_in_the_middle_is_open_to_both_keys_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = _places(20)
+    for place in places:
+        await _secrets(database).put(place, {"token": place.principal})
+    rows = SecretRows(database)
+    secrets, left = SealedSecrets(Vault([NEW, KEY]), rows), iter(range(7))
+    whole = rows.rewrap
+
+    def cut_off(before: Kept, key_id: str, wrapped: bytes) -> bool:
+        next(left)  # StopIteration ends it like a process that is killed
+        return whole(before, key_id, wrapped)
+
+    monkeypatch.setattr(rows, "rewrap", cut_off)
+    with pytest.raises(RuntimeError):
+        await secrets.rewrap()
+    monkeypatch.undo()
+
+    assert await secrets.counts() == {NEW.id: 7, KEY.id: 13}
+    assert [await secrets.get(place) for place in places] == [
+        {"token": place.principal} for place in places
+    ]
+    assert (await secrets.rewrap()).count == 13
+
+
+@pytest.mark.requirement("vault:what-is-lost-is-said")
+async def test_what_does_not_open_is_counted_and_hinders_no_other(database: Database) -> None:
+    await _secrets(database, LocalKek(b"x" * 32)).put(_places(1)[0], {"token": "lost"})
+    await _secrets(database).put(_places(2)[1], {"token": "kept"})
+    secrets = SealedSecrets(Vault([NEW, KEY]), SecretRows(database))
+
+    made = await secrets.rewrap()
+
+    assert (made.count, made.lost) == (1, 1)
