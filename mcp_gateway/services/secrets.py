@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ from mcp_gateway.wire import jsonrpc
 
 log = logging.getLogger(__name__)
 BATCH: Final = 100
-"""Secrets that are read at a time when they are wrapped anew."""
+"""Secrets that are wrapped anew at a time: between two batches others can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +61,28 @@ class SealedSecrets:
         while batch := await asyncio.to_thread(
             self._rows.under_others, self._vault.sealing, after, BATCH
         ):
-            for kept in batch:
-                try:
-                    done += await asyncio.to_thread(self._rewrap, kept)
-                except SecretLost as error:
-                    log.error("%s: it stays as it is", error)  # noqa: TRY400  # it says it all
-                    lost += 1
             after = batch[-1].key
+            good = await asyncio.to_thread(self._wrapped, batch)
+            lost += len(batch) - len(good)
+            done += await asyncio.to_thread(self._rows.rewrap, good)
         return Rewrapped(self._vault.sealing, done, lost)
 
     async def counts(self) -> Mapping[str, int]:
         """How many each key wraps; the one that seals stands first, of none too."""
         return {self._vault.sealing: 0} | await asyncio.to_thread(self._rows.counts)
 
-    def _rewrap(self, kept: Kept) -> bool:
-        """False for what was written meanwhile: the key that seals has it already."""
-        place = Place(*kept.key[:3], kind=cast("PlaceKind", kept.key[3]))
-        made = self._vault.rewrap(place, kept.version, _sealed(kept.envelope))
-        return self._rows.rewrap(kept, made.key_id, made.wrapped)
+    def _wrapped(self, batch: Sequence[Kept]) -> list[tuple[Kept, Envelope]]:
+        """Without what does not open, which the log says."""
+        found: list[tuple[Kept, Envelope]] = []
+        for kept in batch:
+            place = Place(*kept.key[:3], kind=cast("PlaceKind", kept.key[3]))
+            try:
+                made = self._vault.rewrap(place, kept.version, _sealed(kept.envelope))
+            except SecretLost as error:
+                log.warning("%s: it stays as it is", error)
+            else:
+                found.append((kept, _envelope(made)))
+        return found
 
     def _open(self, place: Place) -> bytes:
         kept = self._rows.get(_key(place))

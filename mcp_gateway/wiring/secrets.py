@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mcp_gateway.config import ConfigError, Secret, Settings
+from mcp_gateway.config import ConfigError, Pkcs11, Secret, Settings
 from mcp_gateway.home import Home
 from mcp_gateway.oauth.keys.local import LocalKek
 from mcp_gateway.oauth.ports import Kek
@@ -26,8 +26,25 @@ def wire(ground: Ground, wired: Wired) -> None:
 def keys(settings: Settings, home: Home) -> Sequence[Kek]:
     """The first one seals, all open. Raises ConfigError."""
     section = settings.vault
-    first = _configured(section.key) if section.key else LocalKek(home.vault_secret())
+    if section.pkcs11:
+        first = _in_token(section.pkcs11)
+    else:
+        first = _configured(section.key) if section.key else LocalKek(home.vault_secret())
     return [first, *map(_configured, section.previous)]
+
+
+def _in_token(section: Pkcs11) -> Kek:
+    try:
+        # Imported here: it is an extra, which few installations need.
+        from mcp_gateway.oauth.keys.pkcs11 import Pkcs11Kek  # noqa: PLC0415
+
+        return Pkcs11Kek(section.module, section.token, section.label, section.pin.read())
+    except ConfigError:
+        raise
+    except ImportError:
+        raise ConfigError("vault: install mcp-gateway[pkcs11] for a key in a token") from None
+    except ValueError as error:
+        raise ConfigError(f"vault: {error}") from None
 
 
 def _configured(reference: Secret) -> Kek:
