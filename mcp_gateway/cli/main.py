@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from mcp_gateway.cli import admin, check, grants, ledger, run, tokens
+from mcp_gateway.cli import admin, check, grants, ledger, run, tokens, vault
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
 from mcp_gateway.store.database import StoreDamagedError
@@ -53,5 +53,6 @@ for command in (
     ledger.audit,
     grants.grants,
     tokens.tokens,
+    vault.vault,
 ):
     main.add_command(command)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 from sqlmodel import col, func, select, tuple_
 
 from mcp_gateway.store.database import Database
@@ -89,29 +89,35 @@ class SecretRows:
         with self._database.reading() as session:
             return [_kept(row) for row in session.exec(asked)]
 
-    def rewrap(self, before: Kept, key_id: str, wrapped: bytes) -> bool:
-        """Under another key, unless the row has changed meanwhile."""
-        tenant, principal, upstream, kind = before.key
-        changed = (
-            update(SecretRow)
-            .where(
-                col(SecretRow.tenant) == tenant,
-                col(SecretRow.principal) == principal,
-                col(SecretRow.upstream) == upstream,
-                col(SecretRow.kind) == kind,
-                col(SecretRow.version) == before.version,
-                col(SecretRow.key_id) == before.envelope.key_id,
-            )
-            .values(key_id=key_id, wrapped=wrapped)
-        )
+    def rewrap(self, made: Sequence[tuple[Kept, Envelope]]) -> int:
+        """Rows under another key, in one transaction; what has changed meanwhile stays.
+
+        Returns how many it were.
+        """
         with self._database.quietly() as session:
-            return bool(session.exec(changed).rowcount)
+            return sum(session.exec(_changed(*one)).rowcount for one in made)
 
     def counts(self) -> dict[str, int]:
         """How many each key wraps."""
         asked = select(SecretRow.key_id, func.count()).group_by(SecretRow.key_id)
         with self._database.reading() as session:
             return dict(session.exec(asked).all())
+
+
+def _changed(before: Kept, after: Envelope) -> Update:
+    tenant, principal, upstream, kind = before.key
+    return (
+        update(SecretRow)
+        .where(
+            col(SecretRow.tenant) == tenant,
+            col(SecretRow.principal) == principal,
+            col(SecretRow.upstream) == upstream,
+            col(SecretRow.kind) == kind,
+            col(SecretRow.version) == before.version,
+            col(SecretRow.key_id) == before.envelope.key_id,
+        )
+        .values(key_id=after.key_id, wrapped=after.wrapped)
+    )
 
 
 def _kept(row: SecretRow) -> Kept:

@@ -8,7 +8,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,10 +142,7 @@ class Authority:
         }
 
 
-@contextmanager
-def authority(prepare: Callable[[Authority], None] = lambda _: None) -> Iterator[Authority]:
-    made = Authority()
-
+def _serving(made: Authority) -> type[BaseHTTPRequestHandler]:
     class Serve(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = made.document(self.path)
@@ -166,9 +163,14 @@ def authority(prepare: Callable[[Authority], None] = lambda _: None) -> Iterator
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Serve)
+    return Serve
+
+
+@contextmanager
+def authority() -> Iterator[Authority]:
+    made = Authority()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _serving(made))
     made.url = f"http://127.0.0.1:{server.server_port}"
-    prepare(made)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

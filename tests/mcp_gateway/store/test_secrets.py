@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mcp_gateway.store.secrets import START, Envelope, Key, SecretRows
 
 ADA: Key = ("acme", "local|ada", "github", "delegated")
 EVE: Key = ("acme", "local|eve", "github", "delegated")
+ANEW = Envelope("newer", b"anew", b"", b"")
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_what_was_never_there_or_was_dropped_is_not_found(database: Database) ->
 def test_nobody_else_need_hear_of_it(database: Database) -> None:
     rows = SecretRows(database)
     rows.put(ADA, _sealed(), 1)
-    rows.rewrap(rows.get(ADA), "k2", b"anew")
+    rows.rewrap([(rows.get(ADA), ANEW)])
     rows.drop(ADA)
 
     assert database.revision() == 0
@@ -104,7 +106,7 @@ def test_what_was_written_meanwhile_is_not_wrapped_over(database: Database) -> N
     before = rows.get(ADA)
     rows.put(ADA, _sealed("new"), 2)
 
-    assert not rows.rewrap(before, "new", b"anew")
+    assert rows.rewrap([(before, ANEW)]) == 0
     assert rows.get(ADA).envelope.wrapped == b"wrapped"
-    assert rows.rewrap(rows.get(ADA), "newer", b"anew")
-    assert rows.get(ADA).envelope.wrapped == b"anew"
+    assert rows.rewrap([(rows.get(ADA), ANEW)]) == 1
+    assert rows.get(ADA).envelope == replace(ANEW, nonce=b"nonce", content=b"content 2")
