@@ -16,7 +16,7 @@ from mcp_gateway.core.credential import (
     Shown,
 )
 from mcp_gateway.core.errors import ConsentRequired, Refusal, UpstreamFailed
-from mcp_gateway.core.grants import grant_key
+from mcp_gateway.core.grants import Granted, grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Keyring
 from mcp_gateway.oauth.flight import Flights
@@ -146,7 +146,7 @@ class Broker:
         held = self._kept.held.get(key)
         if held and held.serves(terms, self._version(terms, principal), self._clock()):
             return held.obtained.credential
-        granted = self._keyring().grants.get(grant_key(principal, server))
+        granted = self._granted(terms, principal)
         about = (server, terms.url, terms.grant, terms.options)
         return await self._obtained(key, terms, Wanted(*about, principal, shown, scopes, granted))
 
@@ -165,10 +165,14 @@ class Broker:
 
     def _version(self, terms: Terms, principal: Principal) -> int:
         """Which consent counts now; 0 where there is none, or needs to be none."""
-        if not terms.consented:
-            return 0
-        granted = self._keyring().grants.get(grant_key(principal, terms.server))
+        granted = self._granted(terms, principal)
         return granted.version if granted and granted.state == "connected" else 0
+
+    def _granted(self, terms: Terms, principal: Principal) -> Granted | None:
+        """None too where nobody has to consent."""
+        if not terms.consented:
+            return None
+        return self._keyring().grants.get(grant_key(principal, terms.server))
 
     def _wanted(
         self,
@@ -185,7 +189,7 @@ class Broker:
             call.principal,
             call.shown,
             scopes,
-            self._keyring().grants.get(grant_key(call.principal, terms.server)),
+            self._granted(terms, call.principal),
             refused,
             call.id,
         )
