@@ -116,7 +116,11 @@ class Broker:
                 return held.obtained.credential
             del self._kept.held[key]
         wanted = self._wanted(terms, call, scopes, refused)
-        fresh = await self._obtained(key, terms, wanted, flight=(key, before))
+        others = self._kept.flights.under_way((terms, key))
+        fresh = await self._obtained(key, terms, wanted)
+        if fresh == before and others:  # of one that began before this was refused
+            self._kept.held.pop(key, None)
+            fresh = await self._obtained(key, terms, wanted)
         if fresh.headers == before.headers:
             raise _refuses(terms.server)
         return fresh
@@ -200,11 +204,10 @@ class Broker:
         terms: Terms,
         wanted: Wanted,
         *,
-        flight: Hashable = None,
         most: float = float("inf"),
     ) -> Credential:
         begin = partial(self._obtain, key, terms, wanted, most)
-        obtained = await self._kept.flights.join((terms, flight or key), begin)
+        obtained = await self._kept.flights.join((terms, key), begin)
         return obtained.credential
 
     async def _obtain(self, key: Hashable, terms: Terms, wanted: Wanted, most: float) -> Obtained:
