@@ -138,8 +138,11 @@ class BearerAuthenticator:
         return key.principal
 
     def _unauthorized(self, path: str, *error: str) -> tuple[bytes, bytes]:
-        """For a log-in: the scopes that the endpoint is of use with (RFC 6750, section 3)."""
-        scopes = " ".join(sorted(self._scopes(path)))
+        """For a log-in: the scopes that the endpoint is of use with (RFC 6750, section 3).
+
+        API keys have the scopes that they were made with: nobody asks for others.
+        """
+        scopes = " ".join(sorted(self._scopes(path))) if self._tokens is not None else ""
         return self._challenge(path, [*error, *([f'scope="{scopes}"'] if scopes else [])])
 
     def _challenge(self, path: str, parts: list[str]) -> tuple[bytes, bytes]:
