@@ -18,7 +18,7 @@ from mcp_gateway.core.grants import Granted
 from mcp_gateway.oauth.ports import GrantOptions, Obtained, SecretLost
 from mcp_gateway.oauth.upstream.kept import place
 from mcp_gateway.store.leases import LeaseRows
-from tests.support.consenting import CLIENT, CONFIGURED, PUBLIC, World, trusting
+from tests.support.consenting import CLIENT, CONFIGURED, PUBLIC, READING, World, trusting
 from tests.support.oidc_provider import Provider
 from tests.support.refreshing import ALICE, GRANTED, Process, together, wanted
 
@@ -55,10 +55,12 @@ class Connected:
 
 
 @asynccontextmanager
-async def connected(folder: Path, **tokens: Any) -> AsyncIterator[Connected]:
+async def connected(
+    folder: Path, scopes: frozenset[str] = READING, **tokens: Any
+) -> AsyncIterator[Connected]:
     """A server that takes a refresh token once, and ends the grant when one comes again."""
     async with trusting(folder, CONFIGURED, clients=[CLIENT], rotate=True) as (here, provider):
-        brought = await here.connected(provider)
+        brought = await here.connected(provider, scopes)
         process = Process(here.database, here.http, PUBLIC)
         await process.secrets.put(PLACE, {**brought.tokens, **tokens})
         yield Connected(here, provider, process)
@@ -214,16 +216,35 @@ async def test_a_token_that_may_do_too_little_leads_to_one_consent_for_both(
     assert person.refreshes() == 0
 
 
-async def test_a_downscoped_token_is_asked_for_with_its_scopes(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
-        grant = Grant("delegated", downscope=True)
-        asking = wanted(person.world.resource, person.options, grant=grant)
-        found = await person.process.source.obtain(
-            replace(asking, scopes=frozenset({"orders:read"}))
+@pytest.mark.requirement("upstream:fewer-scopes-where-the-server-can")
+async def test_a_token_with_fewer_scopes_is_asked_for_and_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    both = frozenset({"orders:read", "orders:write"})
+    said = 'Bearer error="insufficient_scope", scope="orders:write"'
+    async with connected(tmp_path, scopes=both) as person:
+        asking = wanted(
+            person.world.resource,
+            person.options,
+            replace(GRANTED, scopes=both),
+            grant=Grant("delegated", downscope=True),
         )
+        obtain = person.process.source.obtain
+        read = await obtain(replace(asking, scopes=frozenset({"orders:read"})))
+        again = await obtain(replace(asking, scopes=frozenset({"orders:read"})))
+        write = await obtain(replace(asking, scopes=frozenset({"orders:write"})))
+        refused = CredentialRefused(said, status=403)
+        more = await obtain(replace(asking, scopes=frozenset({"orders:read"}), refused=refused))
 
-    assert found.credential.scopes == {"orders:read"}
-    assert found.credential.effective == "token"
+    assert [found.credential.scopes for found in (read, again, write, more)] == [
+        {"orders:read"},
+        {"orders:read"},
+        {"orders:write"},
+        both,
+    ]
+    assert (read.credential, read.credential.effective) == (again.credential, "token")
+    assert person.refreshes() == 3
+    assert person.process.consents.asked == []
 
 
 async def test_a_token_without_an_end_is_looked_at_again_in_a_while(tmp_path: Path) -> None:
