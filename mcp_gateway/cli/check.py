@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mcp_gateway.cli.options import data_option
-from mcp_gateway.config import ConfigError, Settings, load
+from mcp_gateway.config import ConfigError, Secret, Settings, load
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.home import CONFIG, Home
 from mcp_gateway.services.compiled import compile_policy, compiled
@@ -38,12 +38,23 @@ def check(data: Path, config: Path | None) -> None:
 
 def _unreadable(settings: Settings) -> Iterator[str]:
     """Secrets may be where the gateway runs and not here: no fault, and worth knowing."""
-    for name, server in settings.servers.items():
+    for name, reference in _secrets(settings):
         try:
-            if server.grant.secret:
-                server.grant.secret.read()
+            if reference:
+                reference.read()
         except ConfigError as error:
-            yield f"servers.{name}: {error}"
+            yield f"{name}: {error}"
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, Secret | None]]:
+    for name, server in settings.servers.items():
+        for grant in filter(None, (server.grant, server.discovery_grant)):
+            for secret in (grant.secret, grant.client_secret, grant.client_key):
+                yield f"servers.{name}", secret
+    vault = settings.vault
+    pin = vault.pkcs11.pin if vault.pkcs11 else None
+    for secret in (vault.key, *vault.previous, pin):
+        yield "vault", secret
 
 
 def _unheard(settings: Settings) -> Iterator[str]:

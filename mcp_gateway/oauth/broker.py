@@ -16,7 +16,7 @@ from mcp_gateway.core.credential import (
     Shown,
 )
 from mcp_gateway.core.errors import ConsentRequired, Refusal, UpstreamFailed
-from mcp_gateway.core.grants import grant_key
+from mcp_gateway.core.grants import Granted, grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Keyring
 from mcp_gateway.oauth.flight import Flights
@@ -116,7 +116,11 @@ class Broker:
                 return held.obtained.credential
             del self._kept.held[key]
         wanted = self._wanted(terms, call, scopes, refused)
-        fresh = await self._obtained(key, terms, wanted, flight=(key, before))
+        others = self._kept.flights.under_way((terms, key))
+        fresh = await self._obtained(key, terms, wanted)
+        if fresh == before and others:  # of one that began before this was refused
+            self._kept.held.pop(key, None)
+            fresh = await self._obtained(key, terms, wanted)
         if fresh.headers == before.headers:
             raise _refuses(terms.server)
         return fresh
@@ -146,7 +150,7 @@ class Broker:
         held = self._kept.held.get(key)
         if held and held.serves(terms, self._version(terms, principal), self._clock()):
             return held.obtained.credential
-        granted = self._keyring().grants.get(grant_key(principal, server))
+        granted = self._granted(terms, principal)
         about = (server, terms.url, terms.grant, terms.options)
         return await self._obtained(key, terms, Wanted(*about, principal, shown, scopes, granted))
 
@@ -165,10 +169,14 @@ class Broker:
 
     def _version(self, terms: Terms, principal: Principal) -> int:
         """Which consent counts now; 0 where there is none, or needs to be none."""
-        if not terms.consented:
-            return 0
-        granted = self._keyring().grants.get(grant_key(principal, terms.server))
+        granted = self._granted(terms, principal)
         return granted.version if granted and granted.state == "connected" else 0
+
+    def _granted(self, terms: Terms, principal: Principal) -> Granted | None:
+        """None too where nobody has to consent."""
+        if not terms.consented:
+            return None
+        return self._keyring().grants.get(grant_key(principal, terms.server))
 
     def _wanted(
         self,
@@ -185,7 +193,7 @@ class Broker:
             call.principal,
             call.shown,
             scopes,
-            self._keyring().grants.get(grant_key(call.principal, terms.server)),
+            self._granted(terms, call.principal),
             refused,
             call.id,
         )
@@ -196,11 +204,10 @@ class Broker:
         terms: Terms,
         wanted: Wanted,
         *,
-        flight: Hashable = None,
         most: float = float("inf"),
     ) -> Credential:
         begin = partial(self._obtain, key, terms, wanted, most)
-        obtained = await self._kept.flights.join((terms, flight or key), begin)
+        obtained = await self._kept.flights.join((terms, key), begin)
         return obtained.credential
 
     async def _obtain(self, key: Hashable, terms: Terms, wanted: Wanted, most: float) -> Obtained:

@@ -50,6 +50,10 @@ class Flights(Generic[Value]):
             raise UpstreamFailed("the gateway is stopping: call again", sent=False)
         return task.result()
 
+    def under_way(self, key: Hashable) -> bool:
+        """Whether joining would be joining others."""
+        return key in self._tasks
+
     async def aclose(self) -> None:
         tasks = list(self._tasks.values())
         for task in tasks:

@@ -5,7 +5,6 @@ import secrets
 from sqlmodel import Session, col, delete, select
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.oauth.ports import Person
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.rows import BrowserRow, PersonRow
 
@@ -47,16 +46,14 @@ class People:
                 row.used = now
                 session.add(row)
 
-    def at(self, digest: str) -> tuple[BrowserRow, Person] | None:
+    def at(self, digest: str) -> tuple[BrowserRow, PersonRow] | None:
         """Who is at a browser: None for one that is unknown, or whose person is disabled."""
         with self._database.reading() as session:
             browser = session.get(BrowserRow, digest)
             row = session.get(PersonRow, browser.person) if browser else None
             if browser is None or row is None or row.disabled:
                 return None
-            roles = frozenset(browser.roles.split())
-            found = Person(row.id, row.tenant, row.issuer, row.subject, row.name, roles)
-            return browser, found
+            return browser, row
 
 
 def _row(session: Session, principal: Principal) -> PersonRow | None:

@@ -121,6 +121,8 @@ def parse(raw: bytes) -> Message:
     if raw.lstrip()[:1] == b"[":
         raise Malformed(INVALID_REQUEST, "batches are not accepted: send one message a request")
     try:
+        if not raw.isascii():
+            raw.decode()  # what is kept as it came is read by others, who need not take it
         top = _MEMBERS.decode(raw)
     except msgspec.ValidationError as error:
         raise Malformed(INVALID_REQUEST, f"not a JSON-RPC 2.0 message: {error}") from None

@@ -1,14 +1,13 @@
 """People connect a server from inside their runtime, and each sees their own list."""
 
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.support.connected import (
+    browser_of,
     catalog,
     connect,
     connectable,
@@ -16,9 +15,10 @@ from tests.support.connected import (
     names,
     opened,
     text_of,
+    token_in,
     until,
 )
-from tests.support.gateway import BOUND, GatewayUnderTest
+from tests.support.gateway import GatewayUnderTest
 from tests.support.keyed_upstream import Keyed
 
 
@@ -78,7 +78,7 @@ async def test_the_endpoint_of_one_server_has_the_tool_that_connects_it_too(
     async with gateway.as_("alice", path="/servers/notes/mcp") as client:
         before = [tool.name for tool in (await client.list_tools()).tools]
         said = text_of(await client.call_tool("connect_notes", {}))
-    await opened(link_in(said), "alice", "alices")
+    await opened(gateway, link_in(said), "alice", "alices")
     await until(lambda: ("tool", "notes__read") in catalog(gateway))
     async with gateway.as_("alice", path="/servers/notes/mcp") as client:
         after = {tool.name for tool in (await client.list_tools()).tools}
@@ -161,8 +161,7 @@ async def test_an_administrator_sees_every_grant_and_revokes_one(
 async def test_a_person_connects_and_disconnects_on_their_own_page(
     gateway: GatewayUnderTest,
 ) -> None:
-    jar = {"mcpgw": "alice"}
-    async with httpx2.AsyncClient(base_url=gateway.url, cookies=jar, timeout=BOUND) as browser:
+    async with browser_of(gateway, "alice") as browser:
         page = await browser.get("/connections")
         link = await browser.post("/connections", data=form_in(page.text, "link"))
         typed = await browser.post(link.headers["location"], data={"secret": "alices"})
@@ -179,9 +178,8 @@ async def test_a_person_connects_and_disconnects_on_their_own_page(
 
 
 def form_in(page: str, act: str) -> dict[str, str]:
-    token = re.search(r'name="token" value="([0-9a-f]+)"', page)
-    assert token
-    return {"act": act, "server": "notes", "token": token[1]}
+    section = page[page.index("<section>") :]
+    return {"act": act, "server": "notes", "token": token_in(section)}
 
 
 async def test_no_key_is_in_the_store_or_the_ledger(

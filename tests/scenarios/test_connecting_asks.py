@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import mcp_types as types
 import pytest
 from mcp.client import Client
@@ -12,8 +13,17 @@ from mcp.client.context import ClientRequestContext
 from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
 
 from mcp_gateway.services import awaited
-from tests.support.connected import LINK, connect, connectable, link_in, opened, text_of, until
-from tests.support.gateway import GatewayUnderTest
+from tests.support.connected import (
+    LINK,
+    connect,
+    connectable,
+    link_in,
+    opened,
+    text_of,
+    token_in,
+    until,
+)
+from tests.support.gateway import BOUND, GatewayUnderTest
 from tests.support.keyed_upstream import MINE, Keyed
 
 
@@ -43,7 +53,7 @@ async def test_who_opens_the_address_that_a_call_asks_for_has_its_answer(
 
     async def answer(ctx: ClientRequestContext, params: Any) -> types.ElicitResult:
         asked.append(params.url)
-        assert (await opened(params.url, "alice", "alices")).status_code == 200
+        assert (await opened(gateway, params.url, "alice", "alices")).status_code == 200
         return types.ElicitResult(action="accept")
 
     async with gateway.as_("alice", mode, elicitation_callback=answer) as client:
@@ -82,7 +92,7 @@ async def test_a_runtime_that_waits_is_told_when_its_person_has_connected(
         with pytest.raises(MCPError) as required:
             await client.call_tool("notes__read", {})
         asked = UrlElicitationRequiredError.from_error(required.value.error).elicitations[0]
-        await opened(asked.url, "alice", "alices")
+        await opened(gateway, asked.url, "alice", "alices")
         completed = types.ElicitCompleteNotification
         await until(lambda: any(isinstance(message, completed) for message in told))
         ids = [m.params.elicitation_id for m in told if isinstance(m, completed)]
@@ -99,7 +109,7 @@ async def test_a_runtime_without_addresses_is_refused_in_words_with_the_link(
     async with gateway.as_("alice") as client:
         refused = await client.call_tool("notes__read", {})
         link = link_in(text_of(refused))
-        await opened(link, "alice", "alices")
+        await opened(gateway, link, "alice", "alices")
         again = await client.call_tool("notes__read", {})
 
     assert refused.is_error
@@ -135,7 +145,7 @@ async def test_prompts_and_resources_ask_likewise(gateway: GatewayUnderTest, met
     await connect(gateway, "bob", "bobs")
 
     async def answer(ctx: ClientRequestContext, params: Any) -> types.ElicitResult:
-        await opened(params.url, "alice", "alices")
+        await opened(gateway, params.url, "alice", "alices")
         return types.ElicitResult(action="accept")
 
     async with gateway.as_("alice", elicitation_callback=answer) as client:
@@ -178,7 +188,7 @@ async def test_a_call_whose_person_is_still_on_their_way_waits_for_them(
     async def later() -> None:
         await until(lambda: links)
         await until(lambda: len(gateway.outcomes()) > known)
-        await opened(links[0], "alice", "alices")
+        await opened(gateway, links[0], "alice", "alices")
 
     async with gateway.as_("alice", elicitation_callback=answer) as client:
         known = len(gateway.outcomes())
@@ -188,3 +198,26 @@ async def test_a_call_whose_person_is_still_on_their_way_waits_for_them(
 
     assert text_of(result) == "read for alices"
     assert len(links) == 1
+
+
+@pytest.mark.requirement("connecting:a-consent-connects")
+async def test_who_is_not_logged_in_is_sent_to_log_in_and_comes_back_to_the_link(
+    gateway: GatewayUnderTest,
+) -> None:
+    async with gateway.as_("alice") as client:
+        link = link_in(text_of(await client.call_tool("connect_notes", {})))
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=BOUND) as browser:
+        sent = await browser.get(link)
+        form = await browser.get(sent.headers["location"])
+        asked = {"token": token_in(form.text), "key": gateway.keys["alice"]}
+        back = await browser.post(sent.headers["location"], data=asked)
+        shown = await browser.get(back.headers["location"])
+        asked["key"] = gateway.keys["bob"]
+        await browser.post(sent.headers["location"], data=asked)
+        as_bob = await browser.get(back.headers["location"])
+
+    assert sent.status_code == 303
+    assert gateway.url + back.headers["location"] == link
+    assert "Your key for notes" in shown.text
+    assert as_bob.status_code == 403
+    assert "not yours" in as_bob.text

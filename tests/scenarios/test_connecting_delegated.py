@@ -9,10 +9,9 @@ import httpx2
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.connected import RULES, link_in, person, text_of, until
-from tests.support.gateway import BOUND, GatewayUnderTest, gateway_under_test
+from tests.support.connected import RULES, browser_of, link_in, text_of, until
+from tests.support.gateway import GatewayUnderTest, gateway_under_test
 from tests.support.keyed_upstream import Keyed, keyed_upstream
-from tests.support.oauth_fakes import FakeBrowsers
 from tests.support.oidc_provider import Provider, openid_provider
 
 CONFIG = """
@@ -44,7 +43,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         keyed.issuer = provider.url
         config = CONFIG.replace("@CA@", authority.certificate).replace("@URL@", keyed.url)
         async with gateway_under_test(tmp_path, config) as gateway:
-            gateway.parts.wired.browsers = FakeBrowsers({"alice": person("alice")})
             await gateway.serving("notes")
             yield gateway, keyed, provider
 
@@ -53,7 +51,7 @@ async def consent(gateway: GatewayUnderTest, provider: Provider) -> httpx2.Respo
     """Alice follows the link of the tool, and is ada at the provider."""
     async with gateway.as_("alice") as client:
         link = link_in(text_of(await client.call_tool("connect_notes", {})))
-    async with httpx2.AsyncClient(cookies={"mcpgw": "alice"}, timeout=BOUND) as browser:
+    async with browser_of(gateway, "alice") as browser:
         await browser.get(link)
         leaving = await browser.post(link)
         assert leaving.status_code == 200, leaving.text
@@ -104,7 +102,7 @@ async def test_who_declines_at_their_provider_is_not_connected_and_told_so(world
     gateway, _, provider = world
     async with gateway.as_("alice") as client:
         link = link_in(text_of(await client.call_tool("connect_notes", {})))
-    async with httpx2.AsyncClient(cookies={"mcpgw": "alice"}, timeout=BOUND) as browser:
+    async with browser_of(gateway, "alice") as browser:
         await browser.get(link)
         leaving = await browser.post(link)
         state = re.search(r"state=([A-Za-z0-9_-]+)", leaving.text)

@@ -14,12 +14,10 @@ from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Target
 from mcp_gateway.core.views import View
-from mcp_gateway.oauth.ports import Person
 from mcp_gateway.services.views import PersonalViews
 from mcp_gateway.store.keys import LOCAL
 from tests.support.gateway import BOUND, TENANT, GatewayUnderTest, gateway_under_test
 from tests.support.keyed_upstream import Keyed, keyed_upstream
-from tests.support.oauth_fakes import FakeBrowsers
 
 CONFIG = """
 [policy]
@@ -48,14 +46,8 @@ async def connectable(folder: Path) -> AsyncIterator[tuple[GatewayUnderTest, Key
     ):
         running.key("bob", "user")
         await running.parts.keyring.refresh()
-        people = {name: person(name) for name in ("alice", "bob")}
-        running.parts.wired.browsers = FakeBrowsers(people)
         await running.serving("notes")
         yield running, keyed
-
-
-def person(name: str) -> Person:
-    return Person(f"p-{name}", TENANT, LOCAL, name, name, frozenset({"user"}))
 
 
 def link_in(text: str) -> str:
@@ -64,9 +56,27 @@ def link_in(text: str) -> str:
     return found[0]
 
 
-async def opened(link: str, who: str, key: str = "") -> httpx2.Response:
-    """What a browser is shown there; with a key, after the form was sent."""
-    async with httpx2.AsyncClient(cookies={"mcpgw": who}, timeout=BOUND) as browser:
+@asynccontextmanager
+async def browser_of(gateway: GatewayUnderTest, who: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody's browser, in which they have logged in with the key of their runtime."""
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=BOUND) as browser:
+        form = await browser.get("/oauth/login")
+        asked = {"token": token_in(form.text), "key": gateway.keys[who]}
+        answer = await browser.post("/oauth/login", data=asked)
+        assert answer.status_code == 303, answer.text
+        yield browser
+
+
+def token_in(page: str) -> str:
+    """That of the form on a page."""
+    token = re.search(r'name="token" value="([0-9a-f]+)"', page)
+    assert token
+    return token[1]
+
+
+async def opened(gateway: GatewayUnderTest, link: str, who: str, key: str = "") -> httpx2.Response:
+    """What somebody is shown there; with a key, after the form was sent."""
+    async with browser_of(gateway, who) as browser:
         shown = await browser.get(link)
         return await browser.post(link, data={"secret": key}) if key else shown
 
@@ -75,7 +85,7 @@ async def connect(gateway: GatewayUnderTest, who: str, key: str) -> None:
     """As the refusal of a call says."""
     async with gateway.as_(who) as client:
         refused = await client.call_tool("connect_notes", {})
-    answer = await opened(link_in(text_of(refused)), who, key)
+    answer = await opened(gateway, link_in(text_of(refused)), who, key)
     assert answer.status_code == 200, answer.text
     whose = grant_key(Principal(LOCAL, who, TENANT), "notes")
     await until(lambda: whose in views_of(gateway) and ("tool", "notes__read") in catalog(gateway))

@@ -37,18 +37,24 @@ class Authority:
     """One server. `trusts` are servers whose assertions it takes; `keys` those of its clients."""
 
     url: str = ""
-    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "k"}))
+    key: ECKey = field(
+        default_factory=lambda: ECKey.generate_key("P-256", {"kid": "k", "use": "sig"})
+    )
     asked: list[Asked] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
     trusts: list["Authority"] = field(default_factory=list)
     client_key: ECKey | None = None
     expires_in: int = 3600
     used: set[str] = field(default_factory=set)
+    given: list[str] = field(default_factory=list)
+    """Every token that it signed."""
 
     def signed(self, typ: str = "at+jwt", **claims: Any) -> str:
         now = int(time.time())
         content = {"iss": self.url, "iat": now, "exp": now + self.expires_in, **claims}
-        return jwt.encode({"alg": "ES256", "typ": typ}, content, self.key)
+        made = jwt.encode({"alg": "ES256", "typ": typ, "kid": "k"}, content, self.key)
+        self.given.append(made)
+        return made
 
     def claims(self, token: str) -> dict[str, Any]:
         """Of a token that this server signed. Raises for any other."""
@@ -57,6 +63,8 @@ class Authority:
     def document(self, path: str) -> Any:
         if path.startswith("/.well-known/oauth-protected-resource"):
             return None
+        if path == "/jwks":
+            return {"keys": [self.key.as_dict(private=False)]}
         return {
             "issuer": self.url,
             "token_endpoint": f"{self.url}/token",

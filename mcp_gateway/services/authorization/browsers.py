@@ -13,7 +13,7 @@ from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.oauth.ports import Person
 from mcp_gateway.store.people import People
-from mcp_gateway.store.rows import BrowserRow
+from mcp_gateway.store.rows import BrowserRow, PersonRow
 
 IDLE: Final = 8 * 3600
 """Seconds without a page after which a log-in is over."""
@@ -44,14 +44,14 @@ class LoggedIn:
         found = await asyncio.to_thread(self._people.at, digest)
         if found is None:
             return None
-        row, person = found
-        names = frozenset({row.by, f"subject:{person.issuer}|{person.subject}"})
-        over = self._current.keyring.is_over(names, row.created)
-        if over or now >= min(row.ends, row.used + IDLE):
+        browser, person = found
+        names = frozenset({browser.by, f"subject:{person.issuer}|{person.subject}"})
+        over = self._current.keyring.is_over(names, browser.created)
+        if over or now >= min(browser.ends, browser.used + IDLE):
             return None
-        if now - row.used >= SPARED:
+        if now - browser.used >= SPARED:
             await asyncio.to_thread(self._people.used, digest, now)
-        return person
+        return _person(person, browser.roles)
 
     async def log_in(self, principal: Principal, method: str, by: str) -> str:
         """The cookie of who has just shown who they are, recorded before it is good.
@@ -86,6 +86,11 @@ class LoggedIn:
         digest = _digest(cookie)
         await self._ledger.append(Entry("logout", body={"browser": digest[:8]}))
         await asyncio.to_thread(self._people.close, digest)
+
+
+def _person(row: PersonRow, roles: str) -> Person:
+    """With the roles that this log-in brought."""
+    return Person(row.id, row.tenant, row.issuer, row.subject, row.name, frozenset(roles.split()))
 
 
 def _digest(cookie: str) -> str:

@@ -49,6 +49,24 @@ def test_a_sound_configuration_passes_with_what_is_worth_knowing(config: Path) -
     assert "warning: servers.orders: the secret NONE_OF_TESTS cannot be read" in result.output
 
 
+def test_every_secret_that_cannot_be_read_is_worth_knowing(config: Path) -> None:
+    more = (
+        'client = "c"\nclient_secret = { env = "NO_CLIENT" }\nissuer = "https://idp.example.com"\n'
+    )
+    config.write_text(
+        CONFIG
+        + '[servers.served]\nconnector = "mcp_http"\nurl = "https://up.example.com/mcp"\n'
+        + f'[servers.served.grant]\nkind = "service"\n{more}'
+        + '[vault]\nkey = { env = "NO_KEY" }\nprevious = [{ env = "NO_OLD_KEY" }]\n'
+    )
+
+    said = run("check", "--config", str(config)).output
+
+    assert "warning: servers.served: the secret NO_CLIENT cannot be read" in said
+    assert "warning: vault: the secret NO_KEY cannot be read" in said
+    assert "warning: vault: the secret NO_OLD_KEY cannot be read" in said
+
+
 def test_the_configuration_of_the_data_folder_is_what_is_checked(config: Path) -> None:
     assert run("check", "--data", str(config.parent)).exit_code == 0
     config.write_text("[gateway]\nlisten_on = 1\n")

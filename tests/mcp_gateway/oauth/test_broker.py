@@ -216,6 +216,36 @@ async def test_calls_that_were_refused_together_obtain_one_new_credential() -> N
     assert len(bench.source.wanted) == 2
 
 
+@pytest.mark.requirement("broker:one-flight")
+async def test_calls_that_come_while_a_credential_is_renewed_wait_for_that_one() -> None:
+    bench, call = Bench({"github": Grant("service")}), _call()
+    call.credential = await bench.broker.credential(call)
+    bench.source.let = asyncio.Event()
+    renewing = asyncio.ensure_future(bench.broker.renewed(call, CredentialRefused()))
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(bench.shown())
+    await asyncio.sleep(0)
+    bench.source.let.set()
+
+    assert _header(await renewing) == await waiting == "Bearer token-2"
+    assert len(bench.source.wanted) == 2
+
+
+@pytest.mark.requirement("broker:rotated-secrets")
+async def test_who_joins_a_flight_that_brings_what_was_refused_asks_once_more() -> None:
+    values = iter(["old", "old", "new"])
+    bench = Bench({"github": Grant("static")}, secrets={"github": lambda: next(values)})
+    call = _call()
+    call.credential = await bench.broker.credential(call)
+    bench.kept.held.clear()
+    earlier = asyncio.ensure_future(bench.shown())
+    await asyncio.sleep(0)
+
+    renewed = await bench.broker.renewed(call, CredentialRefused())
+
+    assert (await earlier, _header(renewed)) == ("Bearer old", "Bearer new")
+
+
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_a_secret_that_was_rotated_is_read_again_when_the_upstream_refused() -> None:
     values = ["old", "new"]

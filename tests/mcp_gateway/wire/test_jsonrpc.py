@@ -113,3 +113,15 @@ def test_what_begins_with_its_meta_takes_more_without_being_read(own: bytes) -> 
     assert found.endswith(b',"tools":[{"_meta":{}, "x" : "\\u0000"}]}')
     assert json.loads(found)["_meta"]["receipt"] == {"index": 7}
     assert (json.loads(found)["_meta"].get("servers") is None) == (not own)
+
+
+@pytest.mark.requirement("wire:any-bytes")
+@pytest.mark.parametrize(
+    "member",
+    [b'"result":{"\x80content":1}', b'"result":{"a":"\xff"}', b'"error":{"message":"\xc3"}'],
+)
+def test_an_answer_that_is_not_utf8_is_malformed_wherever_that_stands(member: bytes) -> None:
+    with pytest.raises(jsonrpc.Malformed) as error:
+        jsonrpc.parse(b'{"jsonrpc":"2.0","id":7,%b}' % member)
+
+    assert error.value.code == jsonrpc.PARSE_ERROR

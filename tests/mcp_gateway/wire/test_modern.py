@@ -40,7 +40,7 @@ def test_any_name_survives_the_way_through_a_header(name: str) -> None:
     assert modern.decode_header(sent) == name
 
 
-@given(PLAIN.filter(lambda text: text == text.strip()))
+@given(PLAIN.filter(lambda text: text == text.strip() and not text.startswith("=?base64?")))
 def test_a_plain_name_is_sent_as_it_is(name: str) -> None:
     assert modern.encode_header(name) == name
 
