@@ -99,7 +99,7 @@ class Delegated:
         if _narrowed(wanted) and challenge.scopes <= granted.scopes - wanted.scopes:
             return replace(wanted, scopes=wanted.scopes | challenge.scopes)
         more = granted.scopes | challenge.scopes
-        await self._ask(wanted, more, "needs more of you than it was allowed")
+        return await self._ask(wanted, more, "needs more of you than it was allowed")
 
     async def _read(self, wanted: Wanted, granted: Granted) -> Kept:
         try:
