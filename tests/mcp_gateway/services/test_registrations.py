@@ -96,7 +96,7 @@ async def test_the_document_of_the_operator_may_have_a_key_to_sign_with(here: Wo
     server = replace(here.server, documents=True)
     address = "https://elsewhere.example.com/client.json"
     for key, method in (("a key", "private_key_jwt"), ("", "none")):
-        options = GrantOptions(client_metadata=address, client_key=lambda key=key: key)
+        options = GrantOptions(client_metadata=address, client_key=key.__str__)
         found = await here.registrations.client(replace(ASKING, options=options), server)
         assert (found.id, found.method, found.key) == (address, method, Secret(key))
 

@@ -23,7 +23,7 @@ from tests.support.oidc_provider import Provider
 from tests.support.refreshing import ALICE, GRANTED, Process, together, wanted
 
 PLACE = place(ALICE, "up")
-OVER = {"expires": 1}
+OVER = 1
 """Of a token that has ended."""
 
 
@@ -56,7 +56,7 @@ class Connected:
 
 @asynccontextmanager
 async def connected(
-    folder: Path, scopes: frozenset[str] = READING, **tokens: Any
+    folder: Path, scopes: frozenset[str] = READING, **tokens: int
 ) -> AsyncIterator[Connected]:
     """A server that takes a refresh token once, and ends the grant when one comes again."""
     async with trusting(folder, CONFIGURED, clients=[CLIENT], rotate=True) as (here, provider):
@@ -82,7 +82,7 @@ async def test_a_good_token_is_shown_as_it_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("upstream:a-grant-is-refreshed-once")
 async def test_64_calls_at_once_refresh_once(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         before = await person.tokens()
         asking = wanted(person.world.resource, person.options)
         shown = await together(person.process, asking, 64)
@@ -96,7 +96,7 @@ async def test_64_calls_at_once_refresh_once(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("upstream:a-grant-is-refreshed-once")
 async def test_two_processes_on_one_store_refresh_once(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         file = tmp_path / "process.json"
         given = {
             "database": str(tmp_path / "gateway.db"),
@@ -142,7 +142,7 @@ async def test_a_token_that_was_refused_is_renewed_and_one_that_was_not_is_shown
 
 @pytest.mark.requirement("upstream:a-grant-that-is-over-is-broken")
 async def test_a_refresh_token_that_is_over_breaks_the_grant(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         await person.alter(refresh_token="used-by-a-thief")
         with pytest.raises(ConsentRequired, match="connected again") as told:
             await person.obtain()
@@ -156,7 +156,7 @@ async def test_a_refresh_token_that_is_over_breaks_the_grant(tmp_path: Path) -> 
 async def test_what_cannot_be_renewed_is_broken(
     tmp_path: Path, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         if why == "no refresh token":
             await person.alter(refresh_token="")
         elif why == "another client":
@@ -175,7 +175,7 @@ async def test_what_cannot_be_renewed_is_broken(
 
 
 async def test_a_server_that_is_away_breaks_nothing(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         await person.provider.end()
         with pytest.raises(UpstreamFailed):
             await person.obtain()
@@ -258,7 +258,7 @@ async def test_a_token_without_an_end_is_looked_at_again_in_a_while(tmp_path: Pa
 async def test_a_process_that_died_while_it_refreshed_is_waited_for_and_followed(
     tmp_path: Path,
 ) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         rows = LeaseRows(person.world.database)
         now = time.time()
         assert await asyncio.to_thread(rows.take, "grant:g-1", "the dead", now, now + 0.5)
