@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mcp_gateway.core.secret import Secret
@@ -60,7 +60,7 @@ class Registrations:
             return configured(asking.options, server)
         address = cimd.address(self._public(), asking.options.client_metadata)
         if server.documents and address:
-            return Client(address)
+            return _documented(asking.options, address)
         if not server.register:
             raise DocumentError(
                 f"{server.issuer} registers nobody: register the gateway there with the redirect "
@@ -74,7 +74,7 @@ class Registrations:
         if options.client == name:
             return configured(options, server)
         if name == cimd.address(self._public(), options.client_metadata):
-            return Client(name)
+            return _documented(options, name)
         row = await asyncio.to_thread(self._rows.of, upstream, server.issuer)
         if row is None or row.client != name:
             raise KeyError(name)
@@ -121,6 +121,16 @@ class Registrations:
         except SecretLost:
             raise KeyError(row.client) from None
         return Client(row.client, row.method, Secret(found["secret"])), found["callback"]
+
+
+def _documented(options: GrantOptions, address: str) -> Client:
+    """By a document: the gateway's own, or the operator's, which may have a key to sign with.
+
+    Raises ValueError for a key that cannot be read.
+    """
+    if not options.client_metadata:
+        return Client(address)
+    return replace(configured(options, AuthorizationServer("")), id=address)
 
 
 def _place(upstream: str, issuer: str) -> Place:

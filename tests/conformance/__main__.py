@@ -15,14 +15,16 @@ from pathlib import Path
 from tests.conformance import figures
 from tests.conformance.report import table, wrong
 from tests.conformance.runs import VARIANTS, chosen, measured
-from tests.conformance.suite import CLIENT, SERVER
+from tests.conformance.suite import AUTH, CLIENT, SERVER
 
 
 def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
-    parser.add_argument("--legs", nargs="*", choices=[*SERVER, *CLIENT], metavar="LEG")
+    parser.add_argument("--legs", nargs="*", choices=[*SERVER, *CLIENT, *AUTH], metavar="LEG")
     parser.add_argument("--over", nargs="*", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument("--client", action="store_true", help="the client legs too")
+    parser.add_argument(
+        "--client", action="store_true", help="the client legs too, those of OAuth among them"
+    )
     parser.add_argument("--direct", action="store_true", help="measure without a gateway too")
     parser.add_argument("--save", action="store_true", help="write that to baseline.json")
     parser.add_argument("--why", action="store_true", help="print every check that did not pass")
@@ -35,7 +37,7 @@ def main() -> None:
     given = asked()
     baseline, known = dict(figures.baseline()), figures.expected()
     begun = time.perf_counter()
-    legs = given.legs or [*SERVER, *(CLIENT if given.client else ())]
+    legs = given.legs or [*SERVER, *((*CLIENT, *AUTH) if given.client else ())]
     runs = list(chosen(legs, given.over, direct=given.direct))
     kept = nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory()
     with kept as folder:

@@ -23,9 +23,15 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from tests.conformance import grants, person
 from tests.conformance.gateway import gateway
+from tests.conformance.suite import OAUTH
 
 BOUND = 30.0
+CONSENTS = 3
+"""Consents that a person gives for one call at most."""
+CONNECT = "connect_reference"
+"""The gateway's own tool, until somebody has connected the upstream."""
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "add_numbers": {"a": 5, "b": 3},
     "valid_tool": {"region": "us-west1"},
@@ -34,7 +40,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 async def _elicited(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-    """Accepts, with the defaults of the form, and yes where a question has none."""
+    """Accepts, with the defaults of the form, and yes where a question has none.
+
+    An address is opened, as a person would.
+    """
+    if isinstance(params, types.ElicitRequestURLParams):
+        connected = await person.follow(params.url)
+        return types.ElicitResult(action="accept" if connected else "cancel")
     schema = getattr(params, "requested_schema", None) or {}
     filled = {
         name: field.get("default", True)
@@ -53,6 +65,43 @@ async def _sampled(
 
 async def _rooted(context: Any) -> types.ListRootsResult:
     return types.ListRootsResult(roots=[])
+
+
+async def _consenting(client: Client) -> None:
+    """Calls every tool that is listed, and goes on with the links that the answers have.
+
+    The list is empty but for the gateway's own tool until somebody has connected the upstream.
+    """
+    done: set[str] = set()
+    async with asyncio.timeout(BOUND):
+        while True:
+            listed = [tool.name for tool in (await client.list_tools()).tools]
+            fresh = [name for name in listed if name not in done]
+            for name in fresh:
+                await _connected(client, name)
+                done.add(name)
+            if not fresh and done - {CONNECT}:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _connected(client: Client, name: str) -> None:
+    """One tool, again after each link that was followed, but not for ever."""
+    for _ in range(CONSENTS):
+        said = await _said(client, name)
+        url = person.link(said)
+        if not url:
+            return
+        if not await person.follow(url):
+            raise SystemExit(f"not connected: {said}")
+
+
+async def _said(client: Client, name: str) -> str:
+    try:
+        result = await client.call_tool(name, {})
+    except MCPError as refused:
+        return f"{refused} {refused.error.data}"
+    return " ".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
 
 async def _attempted(call: Awaitable[object]) -> None:
@@ -93,9 +142,8 @@ async def _documents(client: Client) -> None:
 
 
 async def _drive(url: str) -> None:
-    name = os.environ["MCP_CONFORMANCE_SCENARIO"]
+    name, context = _asked()
     revision = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25")
-    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
     async with httpx2.AsyncClient(timeout=BOUND) as http:
         client = Client(
             streamable_http_client(url, http_client=http),
@@ -105,7 +153,16 @@ async def _drive(url: str) -> None:
             list_roots_callback=_rooted,
         )
         async with client:
-            await _scenario(client, name, context)
+            if name.startswith(OAUTH):
+                await _consenting(client)
+            else:
+                await _scenario(client, name, context)
+
+
+def _asked() -> tuple[str, dict[str, Any]]:
+    """The scenario, and what the suite says of it."""
+    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
+    return os.environ["MCP_CONFORMANCE_SCENARIO"], context
 
 
 def main() -> None:
@@ -116,7 +173,8 @@ def main() -> None:
     front: AbstractContextManager[str] = nullcontext(given.url)
     if given.through:
         given.through.mkdir(parents=True, exist_ok=True)
-        front = gateway(Path(tempfile.mkdtemp(dir=given.through)), given.url)
+        folder = Path(tempfile.mkdtemp(dir=given.through))
+        front = gateway(folder, given.url, grants.section(*_asked(), folder))
     with front as url:
         asyncio.run(_drive(url))
 

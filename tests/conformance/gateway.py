@@ -37,6 +37,7 @@ durability = "written"
 connector = "mcp_http"
 url = "{upstream}"
 guard = "observe"
+{more}
 """
 
 
@@ -51,13 +52,13 @@ def upstream(folder: Path, variant: Variant) -> Iterator[str]:
 
 
 @contextmanager
-def gateway(folder: Path, url: str) -> Iterator[str]:
-    """The URL at which a gateway serves the upstream, once it does."""
+def gateway(folder: Path, url: str, more: str = "") -> Iterator[str]:
+    """The URL at which a gateway serves the upstream, once it does. `more` is of its section."""
     port = free_port()
     data = folder / "var"
     data.mkdir(mode=0o700)
     (data / "all.csv").write_text(RULES, "utf-8")
-    (data / "gateway.toml").write_text(CONFIG.format(port=port, upstream=url), "utf-8")
+    (data / "gateway.toml").write_text(CONFIG.format(port=port, upstream=url, more=more), "utf-8")
     command = [sys.executable, "-m", "mcp_gateway", "serve", "--data", str(data)]
     with started(command, folder / "gateway.log"):
         _until_found(f"http://127.0.0.1:{port}/readyz", folder / "gateway.log")

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from tests.conformance.counts import Counts
 from tests.conformance.gateway import gateway, upstream
-from tests.conformance.suite import CLIENT, Suite
+from tests.conformance.suite import AUTH, CLIENT, Suite
 from tests.conformance.upstream.server import Variant
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -42,9 +42,9 @@ class Run:
 def chosen(legs: Iterable[str], over: Iterable[Variant], *, direct: bool) -> Iterator[Run]:
     """Those that take longest first. Without a gateway the upstream serves both eras."""
     for leg in sorted(legs, key=lambda leg: leg != "server-all"):
-        if direct:
+        if direct and leg not in AUTH:
             yield Run(leg, "suite" if leg in CLIENT else "dual", through=False)
-        if leg in CLIENT:
+        if leg in CLIENT or leg in AUTH:
             yield Run(leg, "suite")
         else:
             yield from (Run(leg, variant) for variant in over)

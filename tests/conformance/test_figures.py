@@ -7,7 +7,7 @@ import pytest
 from tests.conformance import figures
 from tests.conformance.counts import Count, Known
 from tests.conformance.runs import VARIANTS
-from tests.conformance.suite import CLIENT, SERVER
+from tests.conformance.suite import AUTH, CLIENT, SERVER
 
 ENTRY = """
 [why]
@@ -22,7 +22,7 @@ sampling = { passed = 3, why = ["asking", "capabilities"] }
 def test_every_leg_has_its_direct_figures_and_nothing_fails_there() -> None:
     found = figures.baseline()
 
-    assert found.keys() == {*SERVER, *CLIENT}
+    assert found.keys() == {*SERVER, *CLIENT, *AUTH}
     assert [count for counts in found.values() for count in counts.values() if count.failed] == []
 
 

@@ -83,9 +83,9 @@ class World:
         url = await self.connecting().begin("up", scopes, STATE, CALLBACK)
         return dict(parse_qsl(urlsplit(url).query))
 
-    async def connected(self, provider: Provider) -> Brought:
+    async def connected(self, provider: Provider, scopes: frozenset[str] = READING) -> Brought:
         """All of a consent, with a person who agrees."""
-        url = await self.connecting().begin("up", READING, STATE, CALLBACK)
+        url = await self.connecting().begin("up", scopes, STATE, CALLBACK)
         query = await provider.agreed(url, "alice")
         return await self.connecting().finish("up", STATE, query, CALLBACK)
 

@@ -4,9 +4,10 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NoReturn, Protocol
 
-from mcp_gateway.core.credential import Credential, CredentialRefused
+from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
 from mcp_gateway.core.grants import Granted
 from mcp_gateway.oauth.documents import DocumentError
@@ -79,21 +80,26 @@ class Delegated:
             await self._ask(wanted, frozenset(), "is not connected to you yet")
         if granted.state == "broken":
             await self._ask(wanted, granted.scopes, "has to be connected again")
-        await self._stepped(wanted, granted)
+        wanted = await self._stepped(wanted, granted)
         kept = await self._read(wanted, granted)
-        if not self._good(kept, granted, wanted.refused):
+        if not self._good(wanted, granted, kept):
             kept = await self._renewed(wanted, granted)
         return self._obtained(wanted, granted, kept)
 
-    async def _stepped(self, wanted: Wanted, granted: Granted) -> None:
-        """A token that may do too little is not renewed into one that may do more."""
+    async def _stepped(self, wanted: Wanted, granted: Granted) -> Wanted:
+        """With what is missing, if it was consented to.
+
+        A token that has all of that is not renewed into one that may do more: the person is asked.
+        """
         if wanted.refused is None or wanted.refused.status != 403:
-            return
+            return wanted
         challenge = _challenge(wanted)
         if challenge.error != "insufficient_scope":
             raise UpstreamFailed(f"{wanted.server} refuses the person's credential")
+        if _narrowed(wanted) and challenge.scopes <= granted.scopes - wanted.scopes:
+            return replace(wanted, scopes=wanted.scopes | challenge.scopes)
         more = granted.scopes | challenge.scopes
-        await self._ask(wanted, more, "needs more of you than it was allowed")
+        return await self._ask(wanted, more, "needs more of you than it was allowed")
 
     async def _read(self, wanted: Wanted, granted: Granted) -> Kept:
         try:
@@ -102,17 +108,19 @@ class Delegated:
             log.exception("the tokens of the grant %s are lost", granted.id)
             await self._broken(wanted, granted, "its tokens are lost")
 
-    def _good(self, kept: Kept, granted: Granted, refused: CredentialRefused | None) -> bool:
-        """Whether it may be shown: it has not ended, and is not the one that was refused."""
+    def _good(self, wanted: Wanted, granted: Granted, kept: Kept) -> bool:
+        """Whether it may be shown: it is for this, has not ended, and is not what was refused."""
+        if kept.narrowed != _narrowed(wanted):
+            return False
         if kept.expires and kept.expires - MARGIN <= self._clock():
             return False
-        return refused is None or self._given.get(granted.id, b"") != _digest(kept)
+        return wanted.refused is None or self._given.get(granted.id, b"") != _digest(kept)
 
     async def _renewed(self, wanted: Wanted, granted: Granted) -> Kept:
         """By this process, unless another one was faster: then what that one brought."""
         async with self._leases.held(f"grant:{granted.id}", LEASE):
             kept = await self._read(wanted, granted)
-            if self._good(kept, granted, wanted.refused):
+            if self._good(wanted, granted, kept):
                 return kept
             if not kept.refresh.reveal():
                 await self._broken(wanted, granted, "its token is over, and cannot be renewed")
@@ -125,9 +133,9 @@ class Delegated:
         form = [("grant_type", "refresh_token"), ("refresh_token", kept.refresh.reveal())]
         if kept.resource:
             form.append(("resource", kept.resource))
-        if wanted.grant.downscope and wanted.scopes:
-            form.append(("scope", scopes.text(wanted.scopes)))
-        options = wanted.options
+        narrowed, options = _narrowed(wanted), wanted.options
+        if narrowed:
+            form.append(("scope", scopes.text(narrowed)))
         try:
             server = await self._discovery.server(kept.issuer, wanted.url, options)
             client = await self._clients.known(wanted.server, options, server, kept.client)
@@ -142,7 +150,7 @@ class Delegated:
             raise UpstreamFailed(
                 f"the authorization server of {wanted.server} says {refused.error}"
             ) from None
-        return kept.renewed(answer, self._clock())
+        return kept.renewed(answer, self._clock(), narrowed)
 
     def _obtained(self, wanted: Wanted, granted: Granted, kept: Kept) -> Obtained:
         self._given[granted.id] = _digest(kept)
@@ -173,6 +181,11 @@ def _challenge(wanted: Wanted) -> Challenge:
         return challenges.read(wanted.refused.challenge) if wanted.refused else NO_CHALLENGE
     except ValueError:
         return NO_CHALLENGE
+
+
+def _narrowed(wanted: Wanted) -> frozenset[str]:
+    """The scopes that the token is to have at most; none where it has all that was consented to."""
+    return wanted.scopes if wanted.grant.downscope else frozenset()
 
 
 def _digest(kept: Kept) -> bytes:

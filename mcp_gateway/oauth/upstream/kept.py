@@ -22,7 +22,8 @@ def place(principal: Principal, server: str) -> Place:
 class Kept:
     """Tokens of one issuer, given to the client that the gateway was there, and shown no other.
 
-    `expires` is Unix seconds, 0 where the server did not say.
+    `expires` is Unix seconds, 0 where the server did not say. `narrowed` are the scopes that a
+    token was asked for with when it was to have fewer than were consented to.
     """
 
     access: Secret
@@ -33,6 +34,7 @@ class Kept:
     id: Secret = field(default_factory=nothing)
     expires: int = 0
     scopes: frozenset[str] = frozenset()
+    narrowed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -46,6 +48,7 @@ class Kept:
             id=Secret(found["id_token"]),
             expires=found["expires"],
             scopes=scopes.words(found["scope"]),
+            narrowed=scopes.words(found["narrowed"]),
         )
 
     def mapping(self) -> Mapping[str, Any]:
@@ -55,12 +58,13 @@ class Kept:
             "id_token": self.id.reveal(),
             "expires": self.expires,
             "scope": scopes.text(self.scopes),
+            "narrowed": scopes.text(self.narrowed),
             "issuer": self.issuer,
             "client": self.client,
             "resource": self.resource,
         }
 
-    def renewed(self, answer: Answer, now: float) -> Self:
+    def renewed(self, answer: Answer, now: float, narrowed: frozenset[str] = frozenset()) -> Self:
         """With another access token. Where no new refresh token came, the old one goes on."""
         return replace(
             self,
@@ -68,5 +72,6 @@ class Kept:
             refresh=answer.refresh if answer.refresh.reveal() else self.refresh,
             id=answer.id if answer.id.reveal() else self.id,
             expires=int(now) + answer.expires_in if answer.expires_in else 0,
-            scopes=answer.scopes or self.scopes,
+            scopes=answer.scopes or narrowed or self.scopes,
+            narrowed=narrowed,
         )

@@ -92,6 +92,15 @@ async def test_a_server_that_takes_addresses_is_given_the_gateways(here: World) 
     assert here.there.asked == []
 
 
+async def test_the_document_of_the_operator_may_have_a_key_to_sign_with(here: World) -> None:
+    server = replace(here.server, documents=True)
+    address = "https://elsewhere.example.com/client.json"
+    for key, method in (("a key", "private_key_jwt"), ("", "none")):
+        options = GrantOptions(client_metadata=address, client_key=key.__str__)
+        found = await here.registrations.client(replace(ASKING, options=options), server)
+        assert (found.id, found.method, found.key) == (address, method, Secret(key))
+
+
 async def test_a_server_that_registers_nobody_leads_to_what_to_configure(here: World) -> None:
     with pytest.raises(DocumentError, match=f"redirect {CALLBACK}, and set client"):
         await here.registrations.client(ASKING, AuthorizationServer("https://as.example.com"))

@@ -18,12 +18,12 @@ from mcp_gateway.core.grants import Granted
 from mcp_gateway.oauth.ports import GrantOptions, Obtained, SecretLost
 from mcp_gateway.oauth.upstream.kept import place
 from mcp_gateway.store.leases import LeaseRows
-from tests.support.consenting import CLIENT, CONFIGURED, PUBLIC, World, trusting
+from tests.support.consenting import CLIENT, CONFIGURED, PUBLIC, READING, World, trusting
 from tests.support.oidc_provider import Provider
 from tests.support.refreshing import ALICE, GRANTED, Process, together, wanted
 
 PLACE = place(ALICE, "up")
-OVER = {"expires": 1}
+OVER = 1
 """Of a token that has ended."""
 
 
@@ -55,10 +55,12 @@ class Connected:
 
 
 @asynccontextmanager
-async def connected(folder: Path, **tokens: Any) -> AsyncIterator[Connected]:
+async def connected(
+    folder: Path, scopes: frozenset[str] = READING, **tokens: int
+) -> AsyncIterator[Connected]:
     """A server that takes a refresh token once, and ends the grant when one comes again."""
     async with trusting(folder, CONFIGURED, clients=[CLIENT], rotate=True) as (here, provider):
-        brought = await here.connected(provider)
+        brought = await here.connected(provider, scopes)
         process = Process(here.database, here.http, PUBLIC)
         await process.secrets.put(PLACE, {**brought.tokens, **tokens})
         yield Connected(here, provider, process)
@@ -80,7 +82,7 @@ async def test_a_good_token_is_shown_as_it_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("upstream:a-grant-is-refreshed-once")
 async def test_64_calls_at_once_refresh_once(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         before = await person.tokens()
         asking = wanted(person.world.resource, person.options)
         shown = await together(person.process, asking, 64)
@@ -94,7 +96,7 @@ async def test_64_calls_at_once_refresh_once(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("upstream:a-grant-is-refreshed-once")
 async def test_two_processes_on_one_store_refresh_once(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         file = tmp_path / "process.json"
         given = {
             "database": str(tmp_path / "gateway.db"),
@@ -140,7 +142,7 @@ async def test_a_token_that_was_refused_is_renewed_and_one_that_was_not_is_shown
 
 @pytest.mark.requirement("upstream:a-grant-that-is-over-is-broken")
 async def test_a_refresh_token_that_is_over_breaks_the_grant(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         await person.alter(refresh_token="used-by-a-thief")
         with pytest.raises(ConsentRequired, match="connected again") as told:
             await person.obtain()
@@ -154,7 +156,7 @@ async def test_a_refresh_token_that_is_over_breaks_the_grant(tmp_path: Path) -> 
 async def test_what_cannot_be_renewed_is_broken(
     tmp_path: Path, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         if why == "no refresh token":
             await person.alter(refresh_token="")
         elif why == "another client":
@@ -173,7 +175,7 @@ async def test_what_cannot_be_renewed_is_broken(
 
 
 async def test_a_server_that_is_away_breaks_nothing(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         await person.provider.end()
         with pytest.raises(UpstreamFailed):
             await person.obtain()
@@ -214,16 +216,35 @@ async def test_a_token_that_may_do_too_little_leads_to_one_consent_for_both(
     assert person.refreshes() == 0
 
 
-async def test_a_downscoped_token_is_asked_for_with_its_scopes(tmp_path: Path) -> None:
-    async with connected(tmp_path, **OVER) as person:
-        grant = Grant("delegated", downscope=True)
-        asking = wanted(person.world.resource, person.options, grant=grant)
-        found = await person.process.source.obtain(
-            replace(asking, scopes=frozenset({"orders:read"}))
+@pytest.mark.requirement("upstream:fewer-scopes-where-the-server-can")
+async def test_a_token_with_fewer_scopes_is_asked_for_and_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    both = frozenset({"orders:read", "orders:write"})
+    said = 'Bearer error="insufficient_scope", scope="orders:write"'
+    async with connected(tmp_path, scopes=both) as person:
+        asking = wanted(
+            person.world.resource,
+            person.options,
+            replace(GRANTED, scopes=both),
+            grant=Grant("delegated", downscope=True),
         )
+        obtain = person.process.source.obtain
+        read = await obtain(replace(asking, scopes=frozenset({"orders:read"})))
+        again = await obtain(replace(asking, scopes=frozenset({"orders:read"})))
+        write = await obtain(replace(asking, scopes=frozenset({"orders:write"})))
+        refused = CredentialRefused(said, status=403)
+        more = await obtain(replace(asking, scopes=frozenset({"orders:read"}), refused=refused))
 
-    assert found.credential.scopes == {"orders:read"}
-    assert found.credential.effective == "token"
+    assert [found.credential.scopes for found in (read, again, write, more)] == [
+        {"orders:read"},
+        {"orders:read"},
+        {"orders:write"},
+        both,
+    ]
+    assert (read.credential, read.credential.effective) == (again.credential, "token")
+    assert person.refreshes() == 3
+    assert person.process.consents.asked == []
 
 
 async def test_a_token_without_an_end_is_looked_at_again_in_a_while(tmp_path: Path) -> None:
@@ -237,7 +258,7 @@ async def test_a_token_without_an_end_is_looked_at_again_in_a_while(tmp_path: Pa
 async def test_a_process_that_died_while_it_refreshed_is_waited_for_and_followed(
     tmp_path: Path,
 ) -> None:
-    async with connected(tmp_path, **OVER) as person:
+    async with connected(tmp_path, expires=OVER) as person:
         rows = LeaseRows(person.world.database)
         now = time.time()
         assert await asyncio.to_thread(rows.take, "grant:g-1", "the dead", now, now + 0.5)

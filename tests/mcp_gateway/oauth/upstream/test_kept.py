@@ -14,6 +14,7 @@ KEPT = Kept(
     Secret("id"),
     9,
     frozenset("ab"),
+    frozenset("a"),
 )
 
 
@@ -27,6 +28,7 @@ def test_a_server_that_gives_no_new_refresh_token_means_the_old_one() -> None:
 
     assert (found.access, found.refresh) == (Secret("next"), Secret("refresh"))
     assert (found.expires, found.scopes, found.id) == (1060, frozenset("ab"), Secret("id"))
+    assert found.narrowed == frozenset()
 
 
 def test_a_new_refresh_token_and_other_scopes_take_the_place_of_the_old() -> None:
