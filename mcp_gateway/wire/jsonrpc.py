@@ -121,8 +121,6 @@ def parse(raw: bytes) -> Message:
     if raw.lstrip()[:1] == b"[":
         raise Malformed(INVALID_REQUEST, "batches are not accepted: send one message a request")
     try:
-        if not raw.isascii():
-            raw.decode()  # what is kept as it came is read by others, who need not take it
         top = _MEMBERS.decode(raw)
     except msgspec.ValidationError as error:
         raise Malformed(INVALID_REQUEST, f"not a JSON-RPC 2.0 message: {error}") from None
@@ -135,7 +133,18 @@ def parse(raw: bytes) -> Message:
         raise Malformed(PARSE_ERROR, f"nested deeper than {DEEPEST} levels", id_ or b"null")
     if method and not (_compact(raw, top, params) or _unique(raw, top, params)):
         raise Malformed(INVALID_PARAMS, "a name stands twice in one object", id_ or b"null")
-    return Message(id_, method, params, bytes(top.get("result", b"")), bytes(top.get("error", b"")))
+    return Message(id_, method, params, _kept(top, "result"), _kept(top, "error"))
+
+
+def _kept(top: Mapping[str, msgspec.Raw], name: str) -> bytes:
+    """What is kept as it came is read by others, who need not take what is not UTF-8."""
+    raw = bytes(top.get(name, b""))
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            raise Malformed(PARSE_ERROR, f"not JSON: {error}") from None
+    return raw
 
 
 def _checked(top: Mapping[str, msgspec.Raw], id_: bytes) -> str:
