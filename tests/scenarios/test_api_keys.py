@@ -265,23 +265,15 @@ async def test_who_shows_nothing_is_anonymous_where_that_is_configured(tmp_path:
 
 
 @pytest.mark.requirement("identity:anonymous-on-loopback-only")
-@pytest.mark.parametrize(
-    ("path", "challenge"),
-    [
-        ("/mcp", "Bearer"),
-        ("/servers/everything/mcp", 'Bearer scope="everything:read everything:use"'),
-        ("/servers/unknown/mcp", "Bearer"),
-        ("/admin/keys", "Bearer"),
-    ],
-)
+@pytest.mark.parametrize("path", ["/mcp", "/servers/everything/mcp", "/admin/keys"])
 async def test_where_it_is_not_configured_nobody_is_let_in(
-    gateway: GatewayUnderTest, path: str, challenge: str
+    gateway: GatewayUnderTest, path: str
 ) -> None:
     async with httpx2.AsyncClient(base_url=gateway.url) as http:
         method = "GET" if path.startswith("/admin") else "POST"
         answer = await http.request(method, path, json=PING)
 
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, challenge)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
 class Clock:
