@@ -64,5 +64,7 @@ class Identity(Section):
             yield "introspection goes with introspection_client and introspection_secret"
         if (self.introspection or self.backchannel) and not self.issuer:
             yield "introspection and backchannel are of an issuer, which is not named"
+        if self.backchannel:
+            yield "back-channel log-out is not taken in this version: revoke with `tokens revoke`"
         if self.tenant_map and not self.tenant_claim:
             yield "tenant_map maps the values of a tenant_claim, which is not named"

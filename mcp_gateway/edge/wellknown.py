@@ -27,7 +27,8 @@ def is_ready(troubles: Iterable[str]) -> bool:
 def scopes_at(settings: Settings) -> Callable[[str], frozenset[str]]:
     """The scopes that a client asks for at the endpoint of a path: no more than are of use there.
 
-    A server that is not registered is told of like one that requires nothing.
+    A server that is not registered is told of like one that requires nothing. `offline_access` is
+    between a client and the authorization server.
     """
     ours = settings.authorization.scopes if settings.authorization.enabled else []
     everywhere = frozenset(settings.identity.scopes or ours)
@@ -35,7 +36,8 @@ def scopes_at(settings: Settings) -> Callable[[str], frozenset[str]]:
 
     def of(path: str) -> frozenset[str]:
         found = _RESOURCE.fullmatch(path.removeprefix("/"))
-        return everywhere | required.get(found[1] or "", frozenset()) if found else everywhere
+        own = required.get(found[1] or "", frozenset()) if found else frozenset()
+        return (everywhere | own) - {"offline_access"}
 
     return of
 

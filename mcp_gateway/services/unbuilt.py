@@ -15,7 +15,5 @@ def faults(settings: Settings) -> Iterator[str]:
         default = field.get_default(call_default_factory=True)
         if name not in HERE and getattr(settings.authorization, name) != default:
             yield f"authorization.{name}: this version has no authorization server; leave it out"
-    if settings.identity.backchannel:
-        yield "identity.backchannel: log-outs of an issuer are not taken in this version"
     if settings.registry.public:
         yield "registry.public: this version serves no registry"

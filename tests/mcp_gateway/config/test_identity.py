@@ -54,3 +54,10 @@ def test_what_is_wrong_with_claims_is_said_with_its_place(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         validated({"identity": {**ISSUER, **keys}})
+
+
+def test_a_log_out_feed_that_nobody_would_hear_is_refused_in_so_many_words() -> None:
+    told = {"issuer": "https://login.example.com", "audience": "gateway", "backchannel": True}
+
+    with pytest.raises(ConfigError, match="not taken in this version"):
+        validated({"identity": told})

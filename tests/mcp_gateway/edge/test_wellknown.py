@@ -57,6 +57,15 @@ async def test_the_metadata_names_the_scopes_that_are_of_use_at_the_endpoint_and
 
 
 @pytest.mark.requirement("identity:metadata")
+async def test_a_scope_that_only_refresh_tokens_need_is_asked_for_nowhere() -> None:
+    app = _app(scopes=["mcp", "offline_access"])
+
+    found = (await _get(METADATA + "/mcp", app)).json()["scopes_supported"]
+
+    assert found == ["mcp"]
+
+
+@pytest.mark.requirement("identity:metadata")
 async def test_without_a_path_the_metadata_is_of_the_endpoint_of_all() -> None:
     assert (await _get(METADATA)).json()["resource"] == f"{PUBLIC}/mcp"
 

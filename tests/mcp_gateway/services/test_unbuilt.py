@@ -26,7 +26,6 @@ def test_what_is_built_is_taken() -> None:
             {"authorization": {"clients": {"ci": {"secret": {"env": "CI_SECRET"}}}}},
             "authorization.clients",
         ),
-        ({"identity": {**ISSUER, "backchannel": True}}, "identity.backchannel"),
         ({"registry": {"public": True}}, "registry.public"),
     ],
 )
