@@ -6,20 +6,16 @@ Each file wires one of them: it takes what is there already, and adds what it br
 from typing import Final
 
 from mcp_gateway.wiring import (
-    authorization,
     connecting,
     connections,
     issuers,
     logins,
-    registry,
     secrets,
     upstreams,
 )
 from mcp_gateway.wiring.ground import Ground, Wired
 
-ORDER: Final = (
-    *(secrets, connecting, upstreams, issuers, authorization, logins, connections, registry),
-)
+ORDER: Final = (secrets, connecting, upstreams, issuers, logins, connections)
 
 
 def wired(ground: Ground) -> Wired:

@@ -14,7 +14,6 @@ from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
 from mcp_gateway.oauth.ports import (
-    Authorizing,
     Browsers,
     Connecting,
     Consents,
@@ -85,7 +84,6 @@ class Wired:
     consents: Consents | None = None
     connecting: Connecting | None = None
     browsers: Browsers | None = None
-    authorizing: Authorizing | None = None
     views: Views = NO_VIEWS
     broker: Callable[[Settings], ports.Broker] = no_broker
     shows: Callable[[str, Server], Shows] = shows_nothing

@@ -27,7 +27,7 @@ OF_SEVERAL: Final = {
 """Tests that are about more than one source, or about one that has no name."""
 BESIDE: Final = {
     *("architecture", "bench", "conformance", "deploy", "fuzz", "runtimes", "scenarios", "soak"),
-    *("browser", "demo", "support"),
+    "support",
 }
 """Folders of tests that mirror nothing."""
 

@@ -7,15 +7,12 @@ recorded and refused like one.
 from collections.abc import Mapping
 from typing import Final
 
-from mcp_gateway.services.acts import clients, connections, grants, people, registry, tokens, vault
+from mcp_gateway.services.acts import connections, grants, tokens, vault
 from mcp_gateway.services.operation import Operation
 
 ACTS: Final[Mapping[str, Operation]] = {
-    **people.ACTS,
-    **clients.ACTS,
     **tokens.ACTS,
     **grants.ACTS,
     **connections.ACTS,
     **vault.ACTS,
-    **registry.ACTS,
 }

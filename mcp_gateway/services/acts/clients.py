@@ -1,8 +1,0 @@
-"""Clients of the authorization server."""
-
-from collections.abc import Mapping
-from typing import Final
-
-from mcp_gateway.services.operation import Operation
-
-ACTS: Final[Mapping[str, Operation]] = {}

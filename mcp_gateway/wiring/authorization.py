@@ -1,7 +1,0 @@
-"""The authorization server, log-ins and pages."""
-
-from mcp_gateway.wiring.ground import Ground, Wired
-
-
-def wire(ground: Ground, wired: Wired) -> None:
-    """Nothing yet."""
