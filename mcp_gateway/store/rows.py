@@ -25,7 +25,7 @@ class PersonRow(SQLModel, table=True):
 class BrowserRow(SQLModel, table=True):
     """A browser that somebody logged in with, or began to; `sid` is its session at the provider.
 
-    `roles` and `by` are what the log-in brought, and the name by which it can be revoked.
+    `roles` is what the log-in brought, `by` the digest of the key that was shown.
     """
 
     __tablename__ = "browsers"

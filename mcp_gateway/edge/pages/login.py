@@ -36,7 +36,7 @@ _Shown = Callable[[Request], Awaitable[Response]]
 
 
 class LogIns(Protocol):
-    async def log_in(self, principal: Principal, method: str, by: str) -> str:
+    async def log_in(self, principal: Principal, method: str, by: bytes) -> str:
         """The cookie of who has shown who they are. Raises Refusal where it cannot be recorded."""
         ...
 
@@ -86,19 +86,20 @@ class LoginPage:
         if wait := self.failures.wait(peer):
             said_ = f"Too many attempts failed. Wait {wait} s."
             return self._shown(request, next_, said_, 429)
-        key = self._key(form.get("key", ""))
+        digest = digest_of(form.get("key", "").strip())
+        key = self._key(digest)
         if key is None:
             self.failures.count(peer)
             return self._shown(request, next_, "This key is unknown, expired or revoked.", 403)
-        cookie = await self.browsers.log_in(key.principal, "key", f"key:{key.id}")
+        cookie = await self.browsers.log_in(key.principal, "key", digest)
         answer = RedirectResponse(next_, 303)
         cookies.put(answer, cookies.BROWSER, self.public, cookie, LIFE)
         return answer
 
-    def _key(self, text: str) -> ApiKey | None:
-        """The key that is in force, by its text."""
+    def _key(self, digest: bytes) -> ApiKey | None:
+        """The key that is in force, by its digest."""
         keyring = self.current.keyring
-        key = keyring.keys.get(digest_of(text.strip()))
+        key = keyring.keys.get(digest)
         if key is None or (key.expires and key.expires <= self.clock()):
             return None
         one = key.principal

@@ -45,18 +45,26 @@ class LoggedIn:
         if found is None:
             return None
         browser, person = found
-        names = frozenset({browser.by, f"subject:{person.issuer}|{person.subject}"})
-        over = self._current.keyring.is_over(names, browser.created)
-        if over or now >= min(browser.ends, browser.used + IDLE):
+        if not self._stands(browser, now) or now >= min(browser.ends, browser.used + IDLE):
             return None
         if now - browser.used >= SPARED:
             await asyncio.to_thread(self._people.used, digest, now)
         return _person(person, browser.roles)
 
-    async def log_in(self, principal: Principal, method: str, by: str) -> str:
-        """The cookie of who has just shown who they are, recorded before it is good.
+    def _stands(self, browser: BrowserRow, now: int) -> bool:
+        """Whether the key that was shown is in force still, and the log-in not ended since."""
+        keyring = self._current.keyring
+        key = keyring.keys.get(bytes.fromhex(browser.by))
+        if key is None or (key.expires and key.expires <= now):
+            return False
+        one = key.principal
+        names = {f"key:{key.id}", f"subject:{one.identity}", f"client:{one.client}"}
+        return not keyring.is_over(frozenset(names), browser.created)
 
-        `by` is the name by which what they showed can be revoked.
+    async def log_in(self, principal: Principal, method: str, by: bytes) -> str:
+        """The cookie of who has just shown a key, recorded before it is good.
+
+        `by` is the digest of the key: without it the log-in is over.
         """
         now, cookie = int(self._clock()), secrets.token_urlsafe(32)
         digest = _digest(cookie)
@@ -73,7 +81,7 @@ class LoggedIn:
             digest=digest,
             person=person,
             roles=" ".join(sorted(principal.roles)),
-            by=by,
+            by=by.hex(),
             created=now,
             used=now,
             ends=now + LIFE,

@@ -74,6 +74,21 @@ async def test_what_is_no_key_opens_nothing_and_is_not_repeated(
     assert (await browser.get("/connections")).status_code == 303
 
 
+@pytest.mark.requirement("login:ends")
+async def test_who_is_logged_in_with_a_key_that_is_revoked_is_logged_in_no_more(
+    gateway: GatewayUnderTest, browser: httpx2.AsyncClient
+) -> None:
+    await log_in(browser, gateway.keys["alice"])
+    before = await browser.get("/connections")
+    key = gateway.keys["alice"].split("_")[1]
+    async with gateway.http("admin") as admin:
+        revoked = await admin.post("/admin/keys/revoke", json={"id": key})
+
+    after = await browser.get("/connections")
+
+    assert (before.status_code, revoked.status_code, after.status_code) == (200, 200, 303)
+
+
 @pytest.mark.requirement("login:forms-are-of-the-browser")
 async def test_a_form_of_another_browser_logs_nobody_in(
     gateway: GatewayUnderTest, browser: httpx2.AsyncClient

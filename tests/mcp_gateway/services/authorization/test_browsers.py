@@ -1,21 +1,25 @@
 """Who is logged in is known by a cookie, for as long as what they showed stands."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current, Keyring
+from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
 from mcp_gateway.services.authorization.browsers import IDLE, LIFE, LoggedIn
 from mcp_gateway.store.database import Database
+from mcp_gateway.store.keys import digest_of
 from mcp_gateway.store.people import People
 from tests.support.fakes import FakeLedger
 
 ADA = Principal("local", "ada", "acme", client="key:1", roles=frozenset({"user"}))
-BY = "key:0a1b"
+BY = digest_of("mcpgw_0a1b_the-key")
+KEY = ApiKey("0a1b", ADA, expires=1_700_200_000, created=1_600_000_000)
+IN_FORCE = Keyring({BY: KEY})
+NAMES = ("key:0a1b", "subject:local|ada", "client:key:1")
 
 
 @dataclass
@@ -32,7 +36,9 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(People(Database.open(tmp_path / "gateway.db")))
+    made = World(People(Database.open(tmp_path / "gateway.db")))
+    made.current.swap_keyring(IN_FORCE)
+    return made
 
 
 @pytest.mark.requirement("login:a-browser-is-one-person")
@@ -70,16 +76,22 @@ async def test_a_log_in_that_cannot_be_recorded_is_none(world: World) -> None:
 
 
 @pytest.mark.requirement("login:ends")
-@pytest.mark.parametrize("name", [BY, "subject:local|ada"])
-async def test_it_is_over_with_what_was_shown(world: World, name: str) -> None:
+@pytest.mark.parametrize(
+    "keyring",
+    [
+        Keyring(),
+        Keyring({BY: replace(KEY, expires=1_700_000_000)}),
+        *(replace(IN_FORCE, revoked=frozenset({name})) for name in NAMES),
+        *(replace(IN_FORCE, ended={name: 1_700_000_000}) for name in NAMES),
+    ],
+)
+async def test_it_is_over_with_the_key_that_was_shown(world: World, keyring: Keyring) -> None:
     cookie = await world.browsers.log_in(ADA, "key", BY)
-    world.current.swap_keyring(Keyring(revoked=frozenset({"subject:local|eve"})))
+    world.current.swap_keyring(replace(IN_FORCE, revoked=frozenset({"subject:local|eve"})))
     assert await world.browsers.who(cookie) is not None
 
-    world.current.swap_keyring(Keyring(revoked=frozenset({name})))
-    assert await world.browsers.who(cookie) is None
+    world.current.swap_keyring(keyring)
 
-    world.current.swap_keyring(Keyring(ended={name: int(world.now)}))
     assert await world.browsers.who(cookie) is None
 
 
