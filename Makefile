@@ -41,6 +41,7 @@ conformance: $(VENV)/.dev $(RUNTIMES)/conformance/.ready  ## run the official su
 bench: $(VENV)/.dev  ## measure the path of a call
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.credential
+	$(BIN)/python -m tests.bench.token
 
 soak: $(VENV)/.dev  ## the long runs: 50 kills twice, 100,000 calls of every kind, 10,000 clients of an older upstream
 	$(BIN)/python -m tests.soak.kill9 --kills 50
