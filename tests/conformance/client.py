@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,12 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from tests.conformance import grants, person
+from tests.conformance import grants
 from tests.conformance.gateway import gateway
+from tests.conformance.person import Person, link
 from tests.conformance.suite import OAUTH
 
 BOUND = 30.0
-CONSENTS = 3
-"""Consents that a person gives for one call at most."""
 CONNECT = "connect_reference"
 """The gateway's own tool, until somebody has connected the upstream."""
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -39,7 +39,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 """What the tools of the suite's servers need, where they need anything."""
 
 
-async def _elicited(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+async def _elicited(
+    person: Person, context: Any, params: types.ElicitRequestParams
+) -> types.ElicitResult:
     """Accepts, with the defaults of the form, and yes where a question has none.
 
     An address is opened, as a person would.
@@ -67,31 +69,29 @@ async def _rooted(context: Any) -> types.ListRootsResult:
     return types.ListRootsResult(roots=[])
 
 
-async def _consenting(client: Client) -> None:
+async def _consenting(client: Client, person: Person) -> None:
     """Calls every tool that is listed, and goes on with the links that the answers have.
 
-    The list is empty but for the gateway's own tool until somebody has connected the upstream.
+    The list is empty but for the gateway's own tool until somebody has connected the upstream, and
+    again when the upstream refuses what was connected, until the person gives up.
     """
     done: set[str] = set()
     async with asyncio.timeout(BOUND):
-        while True:
+        while person.left:
             listed = [tool.name for tool in (await client.list_tools()).tools]
             fresh = [name for name in listed if name not in done]
             for name in fresh:
-                await _connected(client, name)
-                done.add(name)
-            if not fresh and done - {CONNECT}:
+                await _connected(client, person, name)
+            done.update(fresh)
+            done.discard(CONNECT)
+            if not fresh and done:
                 return
             await asyncio.sleep(0.1)
 
 
-async def _connected(client: Client, name: str) -> None:
-    """One tool, again after each link that was followed, but not for ever."""
-    for _ in range(CONSENTS):
-        said = await _said(client, name)
-        url = person.link(said)
-        if not url:
-            return
+async def _connected(client: Client, person: Person, name: str) -> None:
+    """One tool, again after each link that was followed."""
+    while url := link(said := await _said(client, name)):
         if not await person.follow(url):
             raise SystemExit(f"not connected: {said}")
 
@@ -143,18 +143,19 @@ async def _documents(client: Client) -> None:
 
 async def _drive(url: str) -> None:
     name, context = _asked()
+    person = Person()
     revision = os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25")
     async with httpx2.AsyncClient(timeout=BOUND) as http:
         client = Client(
             streamable_http_client(url, http_client=http),
             mode="auto" if revision in MODERN_PROTOCOL_VERSIONS else "legacy",
-            elicitation_callback=_elicited,
+            elicitation_callback=partial(_elicited, person),
             sampling_callback=_sampled,
             list_roots_callback=_rooted,
         )
         async with client:
             if name.startswith(OAUTH):
-                await _consenting(client)
+                await _consenting(client, person)
             else:
                 await _scenario(client, name, context)
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -17,19 +18,28 @@ def link(text: str) -> str:
     return found[0] if found else ""
 
 
-async def follow(url: str) -> bool:
-    """Through the pages of the gateway to the authorization server and back.
+@dataclass
+class Person:
+    """Opens only so many links: who is asked for ever gives up."""
 
-    Whether the upstream is connected now: the gateway may refuse to go there, or to come back.
-    """
-    async with httpx2.AsyncClient(timeout=BOUND) as browser:
-        await browser.get(url)
-        asked = await browser.post(url)
-        _, _, there = asked.headers.get("refresh", "").partition("url=")
-        if not there:
-            print(f"not sent on: {asked.status_code}", file=sys.stderr)
+    left: int = 3
+
+    async def follow(self, url: str) -> bool:
+        """Through the pages of the gateway to the authorization server and back.
+
+        Whether the upstream is connected now: the gateway may refuse to go there, or to come back.
+        """
+        if not self.left:
             return False
-        agreed = await browser.get(there)
-        back = await browser.get(agreed.headers["location"])
-        print(f"back: {back.status_code}", file=sys.stderr)
-        return back.status_code == 200
+        self.left -= 1
+        async with httpx2.AsyncClient(timeout=BOUND) as browser:
+            await browser.get(url)
+            asked = await browser.post(url)
+            _, _, there = asked.headers.get("refresh", "").partition("url=")
+            if not there:
+                print(f"not sent on: {asked.status_code}", file=sys.stderr)
+                return False
+            agreed = await browser.get(there)
+            back = await browser.get(agreed.headers["location"])
+            print(f"back: {back.status_code}", file=sys.stderr)
+            return back.status_code == 200
