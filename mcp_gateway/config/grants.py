@@ -14,10 +14,9 @@ from mcp_gateway.config.sections import (
     endpoint,
     faults_as_one,
 )
-from mcp_gateway.core.credential import Grant, GrantKind
+from mcp_gateway.core.credential import PERSONAL, Grant, GrantKind
 
 AuthMethod = Literal["", "none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
-SubjectToken = Literal["access_token", "id_token", "refresh_token"]
 
 
 def _resource(text: str) -> str:
@@ -30,7 +29,7 @@ Resource = Annotated[str, AfterValidator(_resource)]
 
 _CLIENT: Final = frozenset({"client", "client_secret", "client_key", "auth_method"})
 _ASKED: Final = frozenset({"scopes", "tools", "issuer", "token", "resource"}) | _CLIENT
-_EXCHANGED: Final = frozenset({"audience", "subject_token"}) | _ASKED
+_EXCHANGED: Final = frozenset({"audience"}) | _ASKED
 USED: Final[Mapping[GrantKind, frozenset[str]]] = {
     "none": frozenset(),
     "static": frozenset({"secret", "per_user"}),
@@ -42,8 +41,6 @@ USED: Final[Mapping[GrantKind, frozenset[str]]] = {
 """Which keys mean something to a kind, beside `kind`, `header` and `prefix`."""
 CONFIDENTIAL: Final = frozenset({"service", "token_exchange", "id_jag"})
 """Kinds whose requests for tokens are the gateway's own: it proves who it is."""
-PERSONAL: Final = frozenset({"delegated", "token_exchange", "id_jag"})
-"""Kinds whose credential differs with who calls."""
 UNPERSONAL: Final = frozenset({"none", "static", "service"})
 _SECRETS: Final[Mapping[str, str]] = {
     "client_secret_basic": "client_secret",
@@ -77,7 +74,6 @@ class GrantSection(Section):
     resource: Resource = ""
     downscope: bool = False
     audience: str = ""
-    subject_token: SubjectToken = "access_token"  # noqa: S105 - a kind of token
     actor: bool = False
     provider: Endpoint = ""
 
@@ -110,11 +106,10 @@ class GrantSection(Section):
 
     @model_validator(mode="after")
     def _supported(self) -> Self:
-        """What kind `none` leaves unused is looked at by the server: a catalogue may fill it in."""
         return faults_as_one(self, self._faults())
 
     def _faults(self) -> Iterator[str]:
-        if self.kind != "none" and (unused := self.unused()):
+        if unused := self.unused():
             yield f"a grant of kind {self.kind} has no {', '.join(unused)}"
         if self.kind == "static" and (self.secret is None) != self.per_user:
             yield "a static grant has a secret, or per_user = true for one of each caller's"
@@ -146,6 +141,4 @@ class DiscoveryGrant(GrantSection):
     def _of_nobody(self) -> Self:
         if self.kind not in UNPERSONAL or self.per_user:
             raise ValueError("discovery_grant is for nobody: of kind none, static or service")
-        if unused := self.unused():
-            raise ValueError(f"a grant of kind {self.kind} has no {', '.join(unused)}")
         return self

@@ -6,7 +6,6 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from mcp_gateway.config.sections import (
-    Endpoint,
     RoleMap,
     Scope,
     Secret,
@@ -18,7 +17,9 @@ from mcp_gateway.oauth.rfc9068 import ALGORITHMS
 
 
 class Identity(Section):
-    """Who calls. Without an `issuer` only API keys authenticate, and tokens of our own.
+    """Who calls. Without an `issuer` only API keys authenticate.
+
+    `client` is the gateway at the issuer, which it asks there for assertions (`id_jag`).
 
     A claim may be a path, such as `realm_access.roles`. A map that is not empty is the whole of
     what its claim can give.
@@ -34,10 +35,8 @@ class Identity(Section):
     tenant_claim: str = ""
     tenant_map: dict[str, str] = {}
     scopes: list[Scope] = []
-    introspection: Endpoint = ""
-    introspection_client: str = ""
-    introspection_secret: Secret | None = None
-    backchannel: bool = False
+    client: str = ""
+    client_secret: Secret | None = None
     anonymous: bool = False
     aliases: dict[str, str] = {}
     revocation: float = Field(default=1.0, ge=0)
@@ -59,12 +58,9 @@ class Identity(Section):
         return faults_as_one(self, self._faults())
 
     def _faults(self) -> Iterator[str]:
-        asking = (self.introspection, self.introspection_client, self.introspection_secret)
-        if any(asking) and not all(asking):
-            yield "introspection goes with introspection_client and introspection_secret"
-        if (self.introspection or self.backchannel) and not self.issuer:
-            yield "introspection and backchannel are of an issuer, which is not named"
-        if self.backchannel:
-            yield "back-channel log-out is not taken in this version: revoke with `tokens revoke`"
+        if self.client_secret and not self.client:
+            yield "client_secret is of a client, which is not named"
+        if self.client and not self.issuer:
+            yield "client is the gateway's at an issuer, which is not named"
         if self.tenant_map and not self.tenant_claim:
             yield "tenant_map maps the values of a tenant_claim, which is not named"

@@ -1,15 +1,12 @@
 """Upstreams."""
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from mcp_gateway.config.grants import DiscoveryGrant, GrantSection
-from mcp_gateway.config.sections import Scope, Section, faults_as_one
-
-CATALOGUE: Final = "catalog:"
-"""A connector that begins so is an entry of the catalogue, which fills in what is left out."""
+from mcp_gateway.config.sections import Scope, faults_as_one
 
 
 class Server(BaseModel):
@@ -25,7 +22,6 @@ class Server(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     connector: str
-    variables: dict[str, str] = {}
     grant: GrantSection = GrantSection()
     discovery: Literal["service", "first_grant", "pinned"] = "service"
     discovery_grant: DiscoveryGrant | None = None
@@ -47,24 +43,11 @@ class Server(BaseModel):
         return faults_as_one(self, self._faults())
 
     def _faults(self) -> Iterator[str]:
-        """An entry of the catalogue may have what goes with what is written here."""
         if self.discovery_grant and self.discovery != "service":
             yield "discovery_grant is shown by discovery = 'service' only"
-        if self.connector.startswith(CATALOGUE):
-            return
-        if self.variables:
-            yield "variables are of an entry of the catalogue (connector = 'catalog:…')"
-        if self.grant.kind == "none" and (unused := self.grant.unused()):
-            yield f"grant has {', '.join(unused)} and no kind that they are for"
         if not self.grant.personal and (self.discovery == "first_grant" or self.discovery_grant):
             yield "first_grant and discovery_grant are for grants that each caller has of their own"
 
     def own(self) -> dict[str, Any]:
         """What the connector's model validates."""
         return dict(self.model_extra or {})
-
-
-class RegistrySection(Section):
-    """The list of servers at `/v0.1/servers`, for who may call, or for everybody."""
-
-    public: bool = False

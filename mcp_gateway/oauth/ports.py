@@ -10,7 +10,7 @@ from mcp_gateway.core.grants import Granted
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.oauth.rfc9068 import Accepted
 
-PlaceKind = Literal["delegated", "static", "login", "registration", "signing"]
+PlaceKind = Literal["delegated", "static", "registration"]
 
 
 def no_secret() -> str:
@@ -33,7 +33,6 @@ class GrantOptions:
     token: str = ""
     resource: str = ""
     audience: str = ""
-    subject_token: Literal["access_token", "id_token", "refresh_token"] = "access_token"  # noqa: S105  # a kind
     actor: bool = False
     provider: str = ""
     secret: Callable[[], str] = no_secret

@@ -14,7 +14,6 @@ from local_models.guards.profiles import Action, Profile, built_in
 from mcp_gateway.config import ConfigError, GuardSection, Server, Settings, faults_of
 from mcp_gateway.core import ports
 from mcp_gateway.limits.memory import MemoryLimiter
-from mcp_gateway.services import unbuilt
 from policies import suites
 
 BUILT_IN_RULES: Final = Path(policies.__file__).parent / "builtin"
@@ -35,7 +34,7 @@ def compiled(settings: Settings, base: Path) -> Compiled:
 
     `base` is the folder that the paths of the configuration are relative to.
     """
-    faults = [*_limit_faults(settings), *unbuilt.faults(settings)]
+    faults = list(_limit_faults(settings))
     guards = profiles(settings.guards)
     servers: dict[str, Any] = {}
     for name, server in settings.servers.items():

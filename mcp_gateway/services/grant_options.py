@@ -17,7 +17,6 @@ def grant_options(section: GrantSection) -> GrantOptions:
         token=section.token,
         resource=section.resource,
         audience=section.audience,
-        subject_token=section.subject_token,
         actor=section.actor,
         provider=section.provider,
         secret=_reads(section.secret),

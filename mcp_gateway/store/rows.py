@@ -40,15 +40,6 @@ class BrowserRow(SQLModel, table=True):
     ends: int
 
 
-class UsedRow(SQLModel, table=True):
-    """What may be shown once: `jti:<issuer>|<jti>`."""
-
-    __tablename__ = "used"
-
-    name: str = Field(primary_key=True)
-    ends: int
-
-
 class EndedRow(SQLModel, table=True):
     """Tokens of this name that were issued at `before` or earlier are over."""
 

@@ -37,7 +37,7 @@ def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
     discovery, endpoint = _there(wired.discovery), TokenEndpoint(ground.http)
     leases, registrations = _there(wired.leases), _there(wired.registrations)
     asking = Asking(discovery, endpoint)
-    subjects = Subjects(secrets, lambda: ground.settings().identity.issuer)
+    subjects = Subjects(lambda: ground.settings().identity.issuer)
     providers = Providers(discovery, lambda: providing(ground.settings()))
     return {
         "static": Static(secrets, consents),
@@ -50,13 +50,9 @@ def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
 
 def providing(settings: Settings) -> tuple[str, GrantOptions]:
     """The identity provider that vouches for people, and the gateway's client there."""
-    login, identity = settings.authorization.login, settings.identity
-    if login:
-        secret = login.secret.read if login.secret else no_secret
-        return login.issuer, GrantOptions(client=login.client, client_secret=secret)
-    secret = identity.introspection_secret.read if identity.introspection_secret else no_secret
-    client = identity.introspection_client
-    return identity.issuer, GrantOptions(client=client, client_secret=secret)
+    identity = settings.identity
+    secret = identity.client_secret.read if identity.client_secret else no_secret
+    return identity.issuer, GrantOptions(client=identity.client, client_secret=secret)
 
 
 class _Shown:

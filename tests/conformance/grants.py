@@ -31,8 +31,7 @@ def section(name: str, context: Mapping[str, Any], folder: Path) -> str:
         return _lines({"kind": _text("service"), **keys})
     if name == ASSERTED:
         provider = {"provider": _text(context["idp_token_endpoint"])}
-        subject = {"subject_token": _text("id_token")}
-        return _lines({"kind": _text("id_jag"), **keys, **provider, **subject})
+        return _lines({"kind": _text("id_jag"), **keys, **provider})
     if not keys:
         keys = {"client_metadata": _text(DOCUMENT)}
     return 'discovery = "first_grant"\n' + _lines({"kind": _text("delegated"), **keys})

@@ -12,7 +12,7 @@ from mcp_gateway.oauth.sources.asking import Asking, needed
 from mcp_gateway.oauth.sources.provider import Provider
 from mcp_gateway.oauth.sources.rfc8693 import GRANT as EXCHANGE
 from mcp_gateway.oauth.sources.rfc8693 import MOST, passed_on
-from mcp_gateway.oauth.sources.subject import TYPE, Subjects, reference
+from mcp_gateway.oauth.sources.subject import ACCESS_TOKEN, TYPE, Subjects, reference
 
 JWT_BEARER: Final = ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
 ID_JAG: Final = TYPE + "id-jag"
@@ -32,7 +32,7 @@ class IdJag:
         self._provider = provider
 
     async def obtain(self, wanted: Wanted) -> Obtained:
-        subject = await self._subjects.token(wanted)
+        subject = self._subjects.token(wanted)
         found = await self._asking.found(wanted)
         provider = await self._provider(wanted)
         client = self._asking.client(wanted, found.server)
@@ -41,7 +41,7 @@ class IdJag:
             ("requested_token_type", ID_JAG),
             ("audience", wanted.options.audience or found.server.issuer),
             ("subject_token", subject.reveal()),
-            ("subject_token_type", TYPE + wanted.options.subject_token),
+            ("subject_token_type", ACCESS_TOKEN),
             *needed(wanted, found.resource),
         ]
         vouched = await self._asking.ask(wanted, provider.server, provider.client, form)

@@ -7,14 +7,14 @@ from mcp_gateway.core.secret import Secret
 from mcp_gateway.oauth.ports import Obtained, Wanted
 from mcp_gateway.oauth.sources.asking import Asking, needed
 from mcp_gateway.oauth.sources.service import GRANT as CLIENT_CREDENTIALS
-from mcp_gateway.oauth.sources.subject import TYPE, Subjects, reference
+from mcp_gateway.oauth.sources.subject import ACCESS_TOKEN, TYPE, Subjects, reference
 from mcp_gateway.oauth.upstream.client import Client
 from mcp_gateway.oauth.upstream.discovery import Found
 
 GRANT: Final = ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")
 MOST: Final = 300.0
 """Seconds for which an exchanged token is shown: who loses their rights loses it with them."""
-ACCESS: Final = frozenset({TYPE + "access_token", TYPE + "jwt"})
+ACCESS: Final = frozenset({ACCESS_TOKEN, TYPE + "jwt"})
 
 
 class TokenExchange:
@@ -31,13 +31,13 @@ class TokenExchange:
             raise UpstreamFailed(
                 f"{wanted.server}: its grant needs an issuer or a token endpoint", sent=False
             )
-        subject = await self._subjects.token(wanted)
+        subject = self._subjects.token(wanted)
         found = await self._asking.found(wanted)
         client = self._asking.client(wanted, found.server)
         form = [
             GRANT,
             ("subject_token", subject.reveal()),
-            ("subject_token_type", TYPE + options.subject_token),
+            ("subject_token_type", ACCESS_TOKEN),
             *([("audience", options.audience)] if options.audience else []),
             *needed(wanted, found.resource),
             *(await self._actor(wanted, found, client)),
@@ -56,7 +56,7 @@ class TokenExchange:
         own = await self._asking.ask(wanted, found.server, client, [CLIENT_CREDENTIALS])
         return [
             ("actor_token", own.access.reveal()),
-            ("actor_token_type", TYPE + "access_token"),
+            ("actor_token_type", ACCESS_TOKEN),
         ]
 
 

@@ -9,39 +9,32 @@ from urllib.parse import quote
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.secret import Secret
-from mcp_gateway.oauth.ports import SecretLost, Secrets, Wanted
-from mcp_gateway.oauth.vault import place_of
+from mcp_gateway.oauth.ports import Wanted
 from mcp_gateway.wire import jsonrpc
 
 TYPE: Final = "urn:ietf:params:oauth:token-type:"
-LOGIN: Final = "login"
-"""The upstream, and the kind, under which the tokens of a log-in are in the vault."""
+ACCESS_TOKEN: Final = TYPE + "access_token"
 
 
 class Subjects:
-    """Finds it: what the caller showed, where their provider issued that; else of their log-in.
+    """Finds it: the access token that the caller showed, where their provider issued that.
 
     `issuer` is the external issuer whose tokens callers show, empty where there is none.
     """
 
-    def __init__(self, secrets: Secrets, issuer: Callable[[], str]) -> None:
-        self._secrets = secrets
+    def __init__(self, issuer: Callable[[], str]) -> None:
         self._issuer = issuer
 
-    async def token(self, wanted: Wanted) -> Secret:
-        """Of the kind that is configured. Raises UpstreamFailed where there is none."""
-        kind, shown = wanted.options.subject_token, wanted.shown.token
-        if kind == "access_token" and shown and self._issuer() == _issuer_of(shown):
+    def token(self, wanted: Wanted) -> Secret:
+        """Raises UpstreamFailed where the caller came with anything else."""
+        shown = wanted.shown.token
+        if shown and self._issuer() == _issuer_of(shown):
             return Secret(shown)
-        try:
-            login = await self._secrets.get(place_of(wanted.principal, LOGIN, "login"))
-            return Secret(login[kind])
-        except (KeyError, SecretLost):
-            raise UpstreamFailed(
-                f"{wanted.server} is called with what a log-in at your organisation brings, and "
-                "you came without one: log in there, not with a key",
-                sent=False,
-            ) from None
+        raise UpstreamFailed(
+            f"{wanted.server} is called with what a log-in at your organisation brings, and "
+            "you came without one: log in there, not with a key",
+            sent=False,
+        )
 
 
 def reference(kind: str, server: str, principal: Principal) -> str:

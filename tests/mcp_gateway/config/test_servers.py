@@ -11,9 +11,8 @@ STATIC = {"kind": "static", "secret": SECRET}
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"grant": {"secret": SECRET}}, "grant has secret and no kind"),
-        ({"grant": {"client": "x", "scopes": ["a"]}}, "grant has scopes, client and no kind"),
-        ({"variables": {"instance": "acme"}}, "variables are of an entry of the catalogue"),
+        ({"grant": {"secret": SECRET}}, "a grant of kind none has no secret"),
+        ({"grant": {"client": "x", "scopes": ["a"]}}, "kind none has no scopes, client"),
         ({"discovery": "first_grant"}, "grants that each caller has of their own"),
         ({"grant": STATIC, "discovery": "first_grant"}, "that each caller has of their own"),
         ({"grant": STATIC, "discovery_grant": STATIC}, "that each caller has of their own"),
@@ -32,15 +31,14 @@ def test_a_setting_that_would_do_nothing_is_refused(keys: dict[str, object], sai
 @pytest.mark.parametrize(
     "keys",
     [
-        {"connector": "catalog:github", "grant": {"client": "x", "client_secret": SECRET}},
-        {"connector": "catalog:servicenow", "variables": {"instance": "acme"}},
-        {"connector": "catalog:github", "discovery": "first_grant"},
         {"connector": "mcp_http", "grant": DELEGATED, "discovery_grant": STATIC},
         {"connector": "mcp_http", "grant": DELEGATED, "discovery": "first_grant"},
         {"connector": "mcp_http", "discovery": "pinned"},
     ],
 )
-def test_what_an_entry_of_the_catalogue_may_fill_in_is_left_to_it(keys: dict[str, object]) -> None:
+def test_how_lists_become_known_goes_with_grants_of_their_own(
+    keys: dict[str, object],
+) -> None:
     assert Server.model_validate(keys).own() == {}
 
 

@@ -15,7 +15,6 @@ from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.wire.http import HttpClient
 from tests.mcp_gateway.oauth.sources.exchanging import UPSTREAM, asking, options_of, wanted_of
 from tests.support.identity_provider import EXCHANGE, JWT_BEARER, TYPE, Authority, authority
-from tests.support.oauth_fakes import MemorySecrets
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def _both() -> Iterator[tuple[Authority, Authority]]:
 def _source(http: HttpClient, provider: Authority) -> IdJag:
     known = provider.url, options_of(provider)
     providers = Providers(Discovery(http), lambda: known)
-    return IdJag(asking(http), Subjects(MemorySecrets(), lambda: provider.url), providers.of)
+    return IdJag(asking(http), Subjects(lambda: provider.url), providers.of)
 
 
 @pytest.mark.requirement("id-jag:two-legs")
@@ -89,7 +88,7 @@ async def test_a_server_that_the_provider_is_unknown_to_gives_nothing(http: Http
 async def test_a_provider_in_the_grant_stands_for_the_one_of_the_log_in(http: HttpClient) -> None:
     with _both() as (provider, server):
         providers = Providers(Discovery(http), lambda: ("", GrantOptions()))
-        source = IdJag(asking(http), Subjects(MemorySecrets(), lambda: provider.url), providers.of)
+        source = IdJag(asking(http), Subjects(lambda: provider.url), providers.of)
         options = replace(options_of(server), provider=f"{provider.url}/token")
         wanted = wanted_of("id_jag", options, provider.url, provider.signed(sub="ada"))
 

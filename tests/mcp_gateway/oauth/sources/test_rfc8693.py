@@ -11,11 +11,10 @@ from mcp_gateway.oauth.sources.subject import Subjects
 from mcp_gateway.wire.http import HttpClient
 from tests.mcp_gateway.oauth.sources.exchanging import UPSTREAM, asking, options_of, wanted_of
 from tests.support.identity_provider import CLIENT, EXCHANGE, TYPE, Authority, authority
-from tests.support.oauth_fakes import MemorySecrets
 
 
 def _source(http: HttpClient, server: Authority) -> TokenExchange:
-    return TokenExchange(asking(http), Subjects(MemorySecrets(), lambda: server.url))
+    return TokenExchange(asking(http), Subjects(lambda: server.url))
 
 
 @pytest.mark.requirement("exchange:a-token-for-the-upstream")
