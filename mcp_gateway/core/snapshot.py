@@ -74,6 +74,12 @@ class ApiKey:
     expires: int = 0
     created: int = 0
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Those by which it can be revoked."""
+        one = self.principal
+        return frozenset({f"key:{self.id}", f"subject:{one.identity}", f"client:{one.client}"})
+
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
@@ -90,6 +96,13 @@ class Keyring:
     generation: int = 0
     grants: Mapping[GrantKey, Granted] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
+
+    def in_force(self, digest: bytes, now: float) -> ApiKey | None:
+        """The key with this SHA-256; None where it is unknown, expired or revoked."""
+        key = self.keys.get(digest)
+        if key is None or (key.expires and key.expires <= now):
+            return None
+        return None if self.is_over(key.names, key.created) else key
 
     def is_over(self, names: frozenset[str], issued: int) -> bool:
         """Whether what goes by these names, and was issued then, is revoked."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from mcp_gateway.core.credential import Shown
 from mcp_gateway.core.errors import InsufficientScope
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import ApiKey, Current
+from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge.asgi import Headers, HttpError
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.oauth.claims import TokenRefused
@@ -133,7 +133,7 @@ class BearerAuthenticator:
             raise TokenRefused("the key is unknown or was revoked")
         if key.expires and key.expires <= self._clock():
             raise TokenExpired("the key has expired")
-        if keyring.is_over(_names(key), key.created):
+        if keyring.is_over(key.names, key.created):
             raise TokenRefused("the key, its subject or its client was revoked")
         return key.principal
 
@@ -154,9 +154,3 @@ class BearerAuthenticator:
             metadata = f"{self._public}/.well-known/oauth-protected-resource{quote(path)}"
             parts = [f'resource_metadata="{metadata}"', *parts]
         return b"www-authenticate", ("Bearer " + ", ".join(parts)).strip().encode()
-
-
-def _names(key: ApiKey) -> frozenset[str]:
-    principal = key.principal
-    names = (f"key:{key.id}", f"subject:{principal.identity}", f"client:{principal.client}")
-    return frozenset(names)

@@ -198,25 +198,9 @@ class Connecting(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who is logged in with a browser."""
-
-    id: str
-    tenant: str
-    issuer: str
-    subject: str
-    name: str
-    roles: frozenset[str]
-
-    def principal(self, client: str = "") -> Principal:
-        """The principal that they are, whatever they log in with."""
-        return Principal(self.issuer, self.subject, self.tenant, client=client, roles=self.roles)
-
-
 class Browsers(Protocol):
     """Who is at a browser."""
 
-    async def who(self, cookie: str) -> Person | None:
+    async def who(self, cookie: str) -> Principal | None:
         """None where nobody is logged in."""
         ...

@@ -10,7 +10,7 @@ from typing import Final
 from mcp_gateway.config import Server
 from mcp_gateway.core.grants import GrantKey
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.oauth.ports import Brought, ConnectFailed, Connecting, Person
+from mcp_gateway.oauth.ports import Brought, ConnectFailed, Connecting
 from mcp_gateway.services.connections import LIFE, Connections
 from mcp_gateway.store.rows import FlowRow, TicketRow
 from mcp_gateway.store.tickets import digest_of
@@ -58,7 +58,7 @@ class Consenting:
     connecting: Callable[[], Connecting | None]
     anonymous: Callable[[], bool]
 
-    async def opened(self, ticket: str, person: Person | None) -> Opened:
+    async def opened(self, ticket: str, person: Principal | None) -> Opened:
         """Raises LinkOver, NotLoggedIn, NotTheirs."""
         row = await self._found(ticket, person)
         config = self._config(row.upstream)
@@ -66,7 +66,7 @@ class Consenting:
         typed = config.grant.kind == "static"
         return Opened(row.upstream, url, tuple(row.scopes.split()), typed)
 
-    async def begin(self, ticket: str, person: Person | None, browser: str) -> str:
+    async def begin(self, ticket: str, person: Principal | None, browser: str) -> str:
         """Where the browser goes to consent. Raises as `opened`, and ConnectFailed."""
         row = await self._found(ticket, person)
         self._config(row.upstream)
@@ -86,7 +86,7 @@ class Consenting:
         await asyncio.to_thread(self.connections.tickets.begin, flow)
         return address
 
-    async def finish(self, query: Mapping[str, str], person: Person | None, browser: str) -> str:
+    async def finish(self, query: Mapping[str, str], person: Principal | None, browser: str) -> str:
         """The upstream that is connected now. Raises as `begin`."""
         state, now = query.get("state", ""), int(self.connections.clock())
         tickets = self.connections.tickets
@@ -103,7 +103,7 @@ class Consenting:
         await self.connections.made(_principal(row), row.upstream, "delegated", brought)
         return row.upstream
 
-    async def typed(self, ticket: str, person: Person | None, value: str) -> str:
+    async def typed(self, ticket: str, person: Principal | None, value: str) -> str:
         """The upstream whose key was put in. Raises as `opened`, and ConnectFailed."""
         row = await self._found(ticket, person)
         if self._config(row.upstream).grant.kind != "static":
@@ -118,7 +118,7 @@ class Consenting:
     def _callback(self) -> str:
         return self.connections.kept.public() + CALLBACK
 
-    async def _found(self, ticket: str, person: Person | None) -> TicketRow:
+    async def _found(self, ticket: str, person: Principal | None) -> TicketRow:
         now = int(self.connections.clock())
         row = await asyncio.to_thread(self.connections.tickets.find, digest_of(ticket), now)
         if row is None:
@@ -126,7 +126,7 @@ class Consenting:
         await self._check(row, person)
         return row
 
-    async def _check(self, row: TicketRow, person: Person | None) -> None:
+    async def _check(self, row: TicketRow, person: Principal | None) -> None:
         """Who opens a link has to be who it was made for."""
         if row.issuer == "anonymous" and self.anonymous():
             return

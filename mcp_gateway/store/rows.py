@@ -1,4 +1,4 @@
-"""The rows of people, tokens, grants and secrets.
+"""The rows of browsers, revocations, grants and secrets.
 
 Times are Unix seconds, 0 for never; sets are sorted words with a blank between; each `digest` is
 the SHA-256, in hex, of what its holder shows and nobody can read here.
@@ -7,34 +7,13 @@ the SHA-256, in hex, of what its holder shows and nobody can read here.
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 
-class PersonRow(SQLModel, table=True):
-    """Somebody who has logged in."""
-
-    __tablename__ = "people"
-    __table_args__ = (UniqueConstraint("tenant", "issuer", "subject"),)
-
-    id: str = Field(primary_key=True)
-    tenant: str
-    issuer: str
-    subject: str
-    name: str = ""
-    created: int
-    disabled: int = 0
-
-
 class BrowserRow(SQLModel, table=True):
-    """A browser that somebody logged in with, or began to; `sid` is its session at the provider.
-
-    `roles` is what the log-in brought, `by` the digest of the key that was shown.
-    """
+    """A browser that somebody logged in with; `by` is the digest of the key that was shown."""
 
     __tablename__ = "browsers"
 
     digest: str = Field(primary_key=True)
-    person: str = ""
-    roles: str = ""
-    by: str = ""
-    sid: str = ""
+    by: str
     created: int
     used: int
     ends: int

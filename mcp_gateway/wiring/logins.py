@@ -11,8 +11,8 @@ from mcp_gateway.core.entry import Entry
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
-from mcp_gateway.services.authorization.browsers import LoggedIn
-from mcp_gateway.store.people import People
+from mcp_gateway.services.browsers import LoggedIn
+from mcp_gateway.store.browsers import Browsers
 from mcp_gateway.wiring.ground import Ground, Wired
 
 MINUTE: Final = 60.0
@@ -20,7 +20,7 @@ MINUTE: Final = 60.0
 
 def wire(ground: Ground, wired: Wired) -> None:
     """The log-in page, and who is at which browser. Failures outlive a configuration."""
-    browsers = LoggedIn(People(ground.database), ground.current, ground.ledger)
+    browsers = LoggedIn(Browsers(ground.database), ground.current, ground.ledger)
     failures = Failures()
 
     def installed(settings: Settings) -> None:

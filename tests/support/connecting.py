@@ -7,7 +7,6 @@ from typing import Any
 from mcp_gateway.config import Server
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
-from mcp_gateway.oauth.ports import Person
 from mcp_gateway.services.connections import Connections, Kept
 from mcp_gateway.services.consenting import Consenting
 from mcp_gateway.services.keyring import KeyringService
@@ -18,8 +17,8 @@ from tests.support.oauth_fakes import FakeConnecting, MemorySecrets
 
 PUBLIC = "http://127.0.0.1:8080"
 ALICE = Principal("local", "alice", "default")
-ALICE_THERE = Person("p1", "default", "local", "alice", "Alice", frozenset({"user"}))
-BOB_THERE = Person("p2", "default", "local", "bob", "Bob", frozenset({"user"}))
+ALICE_THERE = Principal("local", "alice", "default", client="key:1", roles=frozenset({"user"}))
+BOB_THERE = Principal("local", "bob", "default", client="key:2", roles=frozenset({"user"}))
 DOCS = {"connector": "mcp_http", "url": "https://docs.example/mcp", "grant": {"kind": "delegated"}}
 KEYED = {
     "connector": "mcp_http",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.oauth.ports import Brought, Person, Place
+from mcp_gateway.oauth.ports import Brought, Place
 
 
 @dataclass
@@ -68,9 +68,9 @@ class FakeConsents:
 class FakeBrowsers:
     """Implements `ports.Browsers`: a cookie is whoever the test says it is."""
 
-    people: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, Principal] = field(default_factory=dict)
 
-    async def who(self, cookie: str) -> Person | None:
+    async def who(self, cookie: str) -> Principal | None:
         return self.people.get(cookie)
 
 

@@ -10,12 +10,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from mcp_gateway.core.errors import Refusal
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.forms import form_of, once
 from mcp_gateway.edge.pages.page import page
-from mcp_gateway.oauth.ports import Browsers, ConnectFailed, Person
+from mcp_gateway.oauth.ports import Browsers, ConnectFailed
 from mcp_gateway.services.connections import LIFE
 from mcp_gateway.services.consenting import (
     CALLBACK,
@@ -90,7 +91,7 @@ class ConnectPages:
         person = await self._person(request)
         return _connected(await self.consenting.finish(query, person, browser))
 
-    async def _person(self, request: Request) -> Person | None:
+    async def _person(self, request: Request) -> Principal | None:
         browsers = self.browsers()
         cookie = cookies.value_of(request, cookies.BROWSER, self.public)
         return await browsers.who(cookie) if browsers and cookie else None

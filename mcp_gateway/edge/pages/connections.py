@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import Refusal
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.ids import Ids
@@ -18,12 +19,12 @@ from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.connect import LOGIN, said
 from mcp_gateway.edge.pages.forms import check_token, form_of, token_of
 from mcp_gateway.edge.pages.page import page
-from mcp_gateway.oauth.ports import Browsers, Person
+from mcp_gateway.oauth.ports import Browsers
 from mcp_gateway.wire import jsonrpc
 
 PATH: Final = "/connections"
 ACTS: Final = frozenset({"link", "check", "revoke"})
-_Shown = Callable[[Request, Person], Awaitable[Response]]
+_Shown = Callable[[Request, Principal], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,20 @@ class ConnectionsPage:
             Route(PATH, self._of_person(self._act), methods=["POST"]),
         ]
 
-    async def _list(self, request: Request, person: Person) -> Response:
+    async def _list(self, request: Request, person: Principal) -> Response:
         return await self._listed(request, person)
 
-    async def _listed(self, request: Request, person: Person, problem: str = "") -> Response:
+    async def _listed(self, request: Request, person: Principal, problem: str = "") -> Response:
         found = await self._run(person, "list", {})
         return page(
             "connections.html",
-            name=person.name or person.subject,
+            name=person.subject,
             connections=found,
             token=token_of(self._cookie(request), PATH),
             problem=problem,
         )
 
-    async def _act(self, request: Request, person: Person) -> Response:
+    async def _act(self, request: Request, person: Principal) -> Response:
         form = await form_of(request)
         check_token(form, self._cookie(request), PATH)
         act = form.get("act", "")
@@ -67,7 +68,7 @@ class ConnectionsPage:
             return await self._listed(request, person, f"{refusal.reason}.")
         return RedirectResponse(done["url"] if act == "link" else PATH, 303)
 
-    async def _run(self, person: Person, act: str, arguments: Mapping[str, Any]) -> Any:
+    async def _run(self, person: Principal, act: str, arguments: Mapping[str, Any]) -> Any:
         """Raises Refusal."""
         snapshot = self.current.of(person.tenant)
         if snapshot is None:
@@ -77,7 +78,7 @@ class ConnectionsPage:
             id=self.ids.new(),
             method="operations/call",
             params=jsonrpc.body(jsonrpc.encode(asked)),
-            principal=person.principal(),
+            principal=person,
             snapshot=snapshot,
         )
         return (await snapshot.chain(call)).view()["value"]

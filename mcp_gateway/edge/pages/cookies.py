@@ -23,8 +23,11 @@ def name_of(base: str, public: str) -> str:
 
 
 def value_of(request: Request, base: str, public: str) -> str:
-    """Empty where the browser has none."""
-    return request.cookies.get(name_of(base, public), "")
+    """Empty where the browser has none, and where it has two: one of them is not ours."""
+    named = f"{name_of(base, public)}="
+    sent = [pair.strip() for pair in request.headers.get("cookie", "").split(";")]
+    found = [pair.removeprefix(named) for pair in sent if pair.startswith(named)]
+    return found[0] if len(found) == 1 else ""
 
 
 def put(response: Response, base: str, public: str, value: str, seconds: int) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import ApiKey, Current
+from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
@@ -36,8 +36,11 @@ _Shown = Callable[[Request], Awaitable[Response]]
 
 
 class LogIns(Protocol):
-    async def log_in(self, principal: Principal, method: str, by: bytes) -> str:
-        """The cookie of who has shown who they are. Raises Refusal where it cannot be recorded."""
+    async def log_in(self, principal: Principal, by: bytes, before: str) -> str:
+        """The cookie of who has shown a key, in place of the one before.
+
+        Raises Refusal where it cannot be recorded.
+        """
         ...
 
     async def log_out(self, cookie: str) -> None: ...
@@ -87,24 +90,15 @@ class LoginPage:
             said_ = f"Too many attempts failed. Wait {wait} s."
             return self._shown(request, next_, said_, 429)
         digest = digest_of(form.get("key", "").strip())
-        key = self._key(digest)
+        key = self.current.keyring.in_force(digest, self.clock())
         if key is None:
             self.failures.count(peer)
             return self._shown(request, next_, "This key is unknown, expired or revoked.", 403)
-        cookie = await self.browsers.log_in(key.principal, "key", digest)
+        before = cookies.value_of(request, cookies.BROWSER, self.public)
+        cookie = await self.browsers.log_in(key.principal, digest, before)
         answer = RedirectResponse(next_, 303)
         cookies.put(answer, cookies.BROWSER, self.public, cookie, LIFE)
         return answer
-
-    def _key(self, digest: bytes) -> ApiKey | None:
-        """The key that is in force, by its digest."""
-        keyring = self.current.keyring
-        key = keyring.keys.get(digest)
-        if key is None or (key.expires and key.expires <= self.clock()):
-            return None
-        one = key.principal
-        names = {f"key:{key.id}", f"subject:{one.identity}", f"client:{one.client}"}
-        return None if keyring.is_over(frozenset(names), key.created) else key
 
     async def _leave(self, request: Request) -> Response:
         cookie = cookies.value_of(request, cookies.BROWSER, self.public)

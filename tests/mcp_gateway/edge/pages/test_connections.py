@@ -88,7 +88,7 @@ async def test_a_person_sees_what_they_connected_and_how_it_stands(
     assert "last looked at never" in shown.text
     assert "&lt;notes&gt;" in shown.text
     assert shown.text.count("Disconnect") == 1
-    assert chain.seen[0].principal == ALICE_THERE.principal()
+    assert chain.seen[0].principal == ALICE_THERE
 
 
 async def test_where_there_is_nothing_to_connect_it_says_so(

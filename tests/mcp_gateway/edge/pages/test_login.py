@@ -126,9 +126,27 @@ async def test_each_log_in_is_a_new_cookie(
     first = {c.value for c in browser.cookies.jar if c.name == "mcpgw"}
     await log_in(browser, gateway.keys["alice"])
     second = {c.value for c in browser.cookies.jar if c.name == "mcpgw"}
+    async with httpx2.AsyncClient(base_url=gateway.url) as other:
+        with_the_first = await other.get(
+            "/connections", headers={"cookie": f"mcpgw={next(iter(first))}"}
+        )
 
     assert "fixed-by-somebody" not in second
     assert first != second
+    assert with_the_first.status_code == 303
+
+
+@pytest.mark.requirement("login:forms-are-of-the-browser")
+async def test_of_two_cookies_of_the_name_none_is_taken(
+    gateway: GatewayUnderTest, browser: httpx2.AsyncClient
+) -> None:
+    await log_in(browser, gateway.keys["alice"])
+    good = next(c.value for c in browser.cookies.jar if c.name == "mcpgw")
+    async with httpx2.AsyncClient(base_url=gateway.url) as other:
+        pairs = (f"mcpgw={good}", f"mcpgw={good}; mcpgw=x", f"mcpgw=x; mcpgw={good}")
+        answers = [await other.get("/connections", headers={"cookie": pair}) for pair in pairs]
+
+    assert [answer.status_code for answer in answers] == [200, 303, 303]
 
 
 @pytest.mark.requirement("login:forms-are-of-the-browser")

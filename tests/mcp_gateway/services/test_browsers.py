@@ -9,10 +9,10 @@ import pytest
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import ApiKey, Current, Keyring
-from mcp_gateway.services.authorization.browsers import IDLE, LIFE, LoggedIn
+from mcp_gateway.services.browsers import IDLE, LIFE, LoggedIn
+from mcp_gateway.store.browsers import Browsers
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import digest_of
-from mcp_gateway.store.people import People
 from tests.support.fakes import FakeLedger
 
 ADA = Principal("local", "ada", "acme", client="key:1", roles=frozenset({"user"}))
@@ -24,44 +24,43 @@ NAMES = ("key:0a1b", "subject:local|ada", "client:key:1")
 
 @dataclass
 class World:
-    people: People
+    rows: Browsers
     current: Current = field(default_factory=Current)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     now: float = 1_700_000_000.0
 
     @property
     def browsers(self) -> LoggedIn:
-        return LoggedIn(self.people, self.current, self.ledger, lambda: self.now)
+        return LoggedIn(self.rows, self.current, self.ledger, lambda: self.now)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    made = World(People(Database.open(tmp_path / "gateway.db")))
+    made = World(Browsers(Database.open(tmp_path / "gateway.db")))
     made.current.swap_keyring(IN_FORCE)
     return made
 
 
 @pytest.mark.requirement("login:a-browser-is-one-person")
 async def test_who_logged_in_is_known_by_the_cookie_alone_in_any_process(world: World) -> None:
-    cookie = await world.browsers.log_in(ADA, "key", BY)
+    cookie = await world.browsers.log_in(ADA, BY, "")
 
     person = await world.browsers.who(cookie)
 
-    assert person is not None
-    assert (person.issuer, person.subject, person.roles) == ("local", "ada", ADA.roles)
+    assert person == ADA
     assert await world.browsers.who("") is None
     assert await world.browsers.who(hashlib.sha256(cookie.encode()).hexdigest()) is None
 
 
 @pytest.mark.requirement("login:recorded-before-it-is-good")
 async def test_a_log_in_is_an_entry_without_what_was_shown(world: World) -> None:
-    cookie = await world.browsers.log_in(ADA, "key", BY)
+    cookie = await world.browsers.log_in(ADA, BY, "")
     await world.browsers.log_out(cookie)
 
     kinds = [entry.kind for entry in world.ledger.entries]
     assert kinds == ["login", "logout"]
     first, last = (entry.body for entry in world.ledger.entries)
-    assert (first["subject"], first["method"]) == ("ada", "key")
+    assert (first["issuer"], first["subject"]) == ("local", "ada")
     assert first["browser"] == last["browser"]
     assert cookie not in str(world.ledger.entries)
     assert await world.browsers.who(cookie) is None
@@ -72,7 +71,7 @@ async def test_a_log_in_that_cannot_be_recorded_is_none(world: World) -> None:
     world.ledger.broken.add("login")
 
     with pytest.raises(Overloaded):
-        await world.browsers.log_in(ADA, "key", BY)
+        await world.browsers.log_in(ADA, BY, "")
 
 
 @pytest.mark.requirement("login:ends")
@@ -86,7 +85,7 @@ async def test_a_log_in_that_cannot_be_recorded_is_none(world: World) -> None:
     ],
 )
 async def test_it_is_over_with_the_key_that_was_shown(world: World, keyring: Keyring) -> None:
-    cookie = await world.browsers.log_in(ADA, "key", BY)
+    cookie = await world.browsers.log_in(ADA, BY, "")
     world.current.swap_keyring(replace(IN_FORCE, revoked=frozenset({"subject:local|eve"})))
     assert await world.browsers.who(cookie) is not None
 
@@ -97,8 +96,8 @@ async def test_it_is_over_with_the_key_that_was_shown(world: World, keyring: Key
 
 @pytest.mark.requirement("login:ends")
 async def test_it_is_over_when_nobody_uses_it_and_after_a_day_in_any_case(world: World) -> None:
-    idle = await world.browsers.log_in(ADA, "key", BY)
-    busy = await world.browsers.log_in(ADA, "key", BY)
+    idle = await world.browsers.log_in(ADA, BY, "")
+    busy = await world.browsers.log_in(ADA, BY, "")
     begun = world.now
 
     for _ in range(LIFE // (IDLE - 60)):
@@ -108,3 +107,20 @@ async def test_it_is_over_when_nobody_uses_it_and_after_a_day_in_any_case(world:
     assert await world.browsers.who(idle) is None
     world.now = begun + LIFE
     assert await world.browsers.who(busy) is None
+
+
+@pytest.mark.requirement("login:a-browser-is-one-person")
+async def test_who_is_logged_in_may_do_what_their_key_may_now(world: World) -> None:
+    cookie = await world.browsers.log_in(ADA, BY, "")
+    fewer = replace(ADA, roles=frozenset())
+    world.current.swap_keyring(Keyring({BY: replace(KEY, principal=fewer)}))
+
+    assert await world.browsers.who(cookie) == fewer
+
+
+@pytest.mark.requirement("login:forms-are-of-the-browser")
+async def test_who_logs_in_again_has_one_cookie_that_is_good(world: World) -> None:
+    first = await world.browsers.log_in(ADA, BY, "")
+    second = await world.browsers.log_in(ADA, BY, first)
+
+    assert (await world.browsers.who(first), await world.browsers.who(second)) == (None, ADA)
