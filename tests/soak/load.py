@@ -18,6 +18,7 @@ import httpx2
 import uvloop
 
 from mcp_gateway.ledger.verify import verify
+from tests.bench import machine
 from tests.soak import watched
 from tests.soak.caller import Caller, Era
 from tests.soak.faulty import Faulty
@@ -141,10 +142,10 @@ async def _load(running: Soak, calls: int) -> None:
     await running.use_up()
     await running.run(plan(max(WARM_UP, calls // 10), seed=1))
     await running.settled(files)
-    before = watched.memory(pid)
+    before = machine.allocated(pid)
     seconds = await running.run(plan(calls, seed=2))
     await running.settled(files)
-    after = watched.memory(pid)
+    after = machine.allocated(pid)
     print(
         f"{calls} calls in {seconds:.0f} s ({calls / seconds:.0f} a second), every answer right; "
         f"{before:.1f} MiB before, {after:.1f} MiB after; {files} open files before and after"

@@ -27,8 +27,8 @@ from mcp_gateway.core.credential import Credential
 from mcp_gateway.core.errors import UpstreamBusy
 from mcp_gateway.core.target import Target
 from mcp_gateway.wire.http import HttpClient, Network
+from tests.bench import machine
 from tests.connectors.answering import able, answered, asked_of
-from tests.soak import watched
 from tests.support.calls import call
 from tests.support.fakes import FakeLedger
 from tests.support.sdk_upstream import Upstream, serving
@@ -112,11 +112,11 @@ async def soak(clients: int, folder: Path) -> None:
         connector = await McpHttp.open("up", config, services)
         running = Clients(connector)
         await _run(running, iter(range(WARM_UP)), upstream)
-        before = watched.memory(os.getpid())
+        before = machine.allocated(os.getpid())
         started = time.perf_counter()
         await _run(running, iter(range(WARM_UP, WARM_UP + clients)), upstream)
         seconds = time.perf_counter() - started
-        after = watched.memory(os.getpid())
+        after = machine.allocated(os.getpid())
         await connector.aclose()
         await _nothing_left(upstream)
     await http.aclose()

@@ -1,16 +1,10 @@
-"""What can be seen of a gateway from outside: its memory, its open files, its metrics."""
+"""What can be seen of a gateway from outside: its open files, its metrics, its ledger."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 from tests.support.served import Served
-
-
-def memory(pid: int) -> float:
-    """MiB of the process's own memory (PSS)."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    return int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0]) / 1024
 
 
 def open_files(pid: int) -> int:
