@@ -22,6 +22,7 @@ def tokens() -> None:
 @click.option("--subject", default="", help="everything of a subject, or issuer|subject")
 @click.option("--client", default="", help="everything that a program was given")
 @click.option("--key-id", "revoked_key", default="", help="one API key")
+@click.option("--family", default="", help="everything that came of one log-in")
 @click.option("--for-good", is_flag=True, help="what is issued later too, until it is restored")
 @click.option("--reason", default="", help="for the record")
 def revoke(url: str, key: str, token: Any, jti: str, revoked_key: str, **asked: Any) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from mcp_gateway.oauth.rfc9068 import ALGORITHMS
 from mcp_gateway.wire import address
 from mcp_gateway.wire.failures import AddressRefused
 from mcp_gateway.wire.url import parse
@@ -84,12 +85,19 @@ def _issuer(text: str) -> str:
     return endpoint(text)
 
 
+def _algorithm(text: str) -> str:
+    if text not in ALGORITHMS:
+        raise ValueError(f"{text} cannot be allowed; one of {', '.join(sorted(ALGORITHMS))} can")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[str, AfterValidator(_web)]
 Block = Annotated[str, AfterValidator(_block)]
 Endpoint = Annotated[str, AfterValidator(endpoint)]
 """Where credentials and tokens go: https, or this machine. Empty where there is none."""
 Issuer = Annotated[str, AfterValidator(_issuer)]
+Algorithm = Annotated[str, AfterValidator(_algorithm)]
 Scope = Annotated[str, Field(pattern=SCOPE)]
 Role = Annotated[str, Field(pattern=r"^\S+$")]
 RoleMap = dict[str, list[Role]]

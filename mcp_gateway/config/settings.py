@@ -14,7 +14,7 @@ from mcp_gateway.config.identity import Identity
 from mcp_gateway.config.policy import GuardSection, PolicySection
 from mcp_gateway.config.records import LedgerSection, Telemetry
 from mcp_gateway.config.sections import ConfigError, Section, faults_as_one, on_this_machine
-from mcp_gateway.config.servers import Server
+from mcp_gateway.config.servers import RegistrySection, Server
 from mcp_gateway.config.streams import SessionsSection, StreamsSection
 from mcp_gateway.config.vault import VaultSection
 from mcp_gateway.limits.memory import Level
@@ -33,6 +33,7 @@ class Settings(Section):
     authorization: AuthorizationSection = AuthorizationSection()
     vault: VaultSection = VaultSection()
     servers: dict[str, Server] = {}
+    registry: RegistrySection = RegistrySection()
     policy: PolicySection = PolicySection()
     limits: dict[Level, dict[str, str]] = {"principal": {"default": "600/minute"}}
     guards: dict[str, GuardSection] = {}
@@ -60,6 +61,18 @@ class Settings(Section):
         if self.identity.issuer and not self.identity.audience:
             yield "[identity] issuer needs the audience that its tokens are for"
         yield from self._server_faults()
+        yield from self._authorization_faults()
+
+    def _authorization_faults(self) -> Iterator[str]:
+        if not self.authorization.enabled:
+            return
+        if not self.public.startswith("https://") and not on_this_machine(self.public):
+            yield (
+                "[authorization] enabled needs a gateway.url that is https, or a gateway that is "
+                "reached on this machine only: passwords and tokens pass there"
+            )
+        if self.identity.issuer == self.public:
+            yield "[identity] issuer is another one than the gateway, whose tokens are known"
 
     def _server_faults(self) -> Iterator[str]:
         if "gateway" in self.servers:
@@ -67,11 +80,12 @@ class Settings(Section):
         for name in self.servers:
             if not name.replace("_", "").replace("-", "").isalnum() or "__" in name:
                 yield f"the server name {name!r} is not of letters, digits, - and _"
+        tokens = self.identity.issuer or self.authorization.login
         for name, server in self.servers.items():
-            if server.grant.kind in EXCHANGING and not self.identity.issuer:
+            if server.grant.kind in EXCHANGING and not tokens:
                 yield (
-                    f"servers.{name}: a grant of kind {server.grant.kind} exchanges what callers "
-                    "show of identity.issuer, which is not there"
+                    f"servers.{name}: a grant of kind {server.grant.kind} exchanges what a caller "
+                    "logged in with, at identity.issuer or authorization.login; neither is there"
                 )
 
     def _loopback_only(self) -> bool:

@@ -86,9 +86,10 @@ class Keyring:
     """What authentication looks up: swapped alone, within a second of a change.
 
     `keys` maps the SHA-256 of an API key to what it stands for. `revoked` holds names in the
-    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>` and `client:<id>`.
-    `ended` maps such names to Unix seconds: what was issued then or before is over. `grants` has
-    what each person connected, so that no call has to look into the store.
+    form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>`, `client:<id>`,
+    `session:<issuer>|<sid>` and `family:<id>`. `ended` maps such names to Unix seconds: what was
+    issued then or before is over.
+    `grants` has what each person connected, so that no call has to look into the store.
     """
 
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)

@@ -30,7 +30,8 @@ def scopes_at(settings: Settings) -> Callable[[str], frozenset[str]]:
     A server that is not registered is told of like one that requires nothing. `offline_access` is
     between a client and the authorization server.
     """
-    everywhere = frozenset(settings.identity.scopes)
+    ours = settings.authorization.scopes if settings.authorization.enabled else []
+    everywhere = frozenset(settings.identity.scopes or ours)
     required = {name: server.requires for name, server in settings.servers.items()}
 
     def of(path: str) -> frozenset[str]:
@@ -39,6 +40,12 @@ def scopes_at(settings: Settings) -> Callable[[str], frozenset[str]]:
         return (everywhere | own) - {"offline_access"}
 
     return of
+
+
+def issuers_of(settings: Settings) -> tuple[str, ...]:
+    """Where tokens for the gateway are to be had: its own server first."""
+    own = settings.public if settings.authorization.enabled else ""
+    return tuple(issuer for issuer in (own, settings.identity.issuer) if issuer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +81,14 @@ class WellKnown:
 
     async def _metadata(self, request: Request) -> Response:
         """RFC 9728. Without an authorization server there is nothing to point to."""
-        path, issuer = request.path_params.get("path", "mcp"), self.settings.identity.issuer
-        if not issuer or not _RESOURCE.fullmatch(path):
+        path, issuers = request.path_params.get("path", "mcp"), issuers_of(self.settings)
+        if not issuers or not _RESOURCE.fullmatch(path):
             raise HTTPException(404, "no authorization server is named here: use an API key")
         scopes = sorted(scopes_at(self.settings)(path))
         return JSONResponse(
             {
                 "resource": f"{self.settings.public}/{path}",
-                "authorization_servers": [issuer],
+                "authorization_servers": issuers,
                 **({"scopes_supported": scopes} if scopes else {}),
                 "bearer_methods_supported": ["header"],
                 "resource_name": "MCP gateway",

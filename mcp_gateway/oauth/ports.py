@@ -10,7 +10,7 @@ from mcp_gateway.core.grants import Granted
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.oauth.rfc9068 import Accepted
 
-PlaceKind = Literal["delegated", "static", "registration"]
+PlaceKind = Literal["delegated", "static", "login", "registration", "signing"]
 
 
 def no_secret() -> str:
@@ -198,9 +198,76 @@ class Connecting(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is logged in, and what by: `key:<digest>` of an API key, `person:<id>` of the store.
+
+    `names` are those by which the log-in can be revoked, `expires` is when it is over (Unix
+    seconds, 0 for never), `name` is what a page calls them.
+    """
+
+    by: str
+    principal: Principal
+    names: frozenset[str] = frozenset()
+    expires: int = 0
+    name: str = ""
+
+
+class People(Protocol):
+    """Whom a log-in stands for at this moment, whatever it stood for when it was made."""
+
+    async def person(self, by: str) -> Person | None:
+        """None where the key is over, or the person may not log in any more."""
+        ...
+
+
 class Browsers(Protocol):
     """Who is at a browser."""
 
-    async def who(self, cookie: str) -> Principal | None:
+    async def who(self, cookie: str) -> Person | None:
         """None where nobody is logged in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a consent page shows. `host` is where the client's name comes from, if anywhere."""
+
+    client: str
+    name: str
+    host: str
+    redirect_host: str
+    scopes: tuple[str, ...]
+    resource: str
+    loopback: bool = False
+    verified: bool = False
+    form_action: str = ""
+    """What a policy of a page has to allow, so that the browser follows to the client."""
+
+
+class AuthorizationFailed(Exception):
+    """A request for authorization that is unknown, expired, done, or another browser's."""
+
+
+class Authorizing(Protocol):
+    """Requests for authorization that wait for the person. `browser` is its cookie's value."""
+
+    async def asked(self, id: str, browser: str) -> Asking:  # noqa: A002  # what it is
+        """Raises AuthorizationFailed."""
+        ...
+
+    async def consented(self, id: str, browser: str, person: Person) -> bool:  # noqa: A002
+        """Whether this person allowed all of it before, so that they need not be asked again."""
+        ...
+
+    async def moved(self, before: str, after: str) -> None:
+        """A browser has another cookie from now on: what waits for it goes along."""
+        ...
+
+    async def approve(self, id: str, browser: str, person: Person) -> str:  # noqa: A002
+        """Where the browser goes with a code. Raises AuthorizationFailed."""
+        ...
+
+    async def deny(self, id: str, browser: str) -> str:  # noqa: A002
+        """Where the browser goes with a refusal. Raises AuthorizationFailed."""
         ...

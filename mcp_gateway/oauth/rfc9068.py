@@ -57,7 +57,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token must say. `lifetime` in seconds is the longest that is taken."""
+    """What a token must say. `lifetime` in seconds is the longest that is taken.
+
+    Without an `audience` a token is for the one endpoint that it names, to the letter. `ours` are
+    the tokens of the gateway's own server: they say which issuer knows the person, and whom as.
+    """
 
     issuer: str
     audience: str
@@ -68,6 +72,11 @@ class Expected:
     tenant_claim: str = ""
     role_map: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tenant_map: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = False
+
+
+Seen = Callable[[bytes, bytes, Accepted], None]
+"""Told of each token that is accepted: its digest, its text, and what it stands for."""
 
 
 class AccessTokens:
@@ -82,6 +91,7 @@ class AccessTokens:
         self._known: dict[bytes, Accepted] = {}
         self.wanted: Callable[[], None] = _nothing
         """Asks for the keys anew: a token named one that is not among them."""
+        self.seen: Seen | None = None
 
     @property
     def ready(self) -> bool:
@@ -92,16 +102,27 @@ class AccessTokens:
         self._keys = keys
         self._known = {}
 
+    @property
+    def issuer(self) -> str:
+        return self._expected.issuer
+
     def remembers(self, token: bytes) -> bool:
         """Whether this token was verified before, so that looking at it again costs nothing."""
         return hashlib.sha256(token).digest() in self._known
+
+    def knows(self, digest: bytes) -> bool:
+        """The same, of a token with this SHA-256."""
+        return digest in self._known
 
     def accept(self, token: bytes, resource: str) -> Accepted:
         """A token for the gateway, or for the one resource that is asked for.
 
         Raises TokenRefused.
         """
-        digest = hashlib.sha256(token).digest()
+        return self.accepted(hashlib.sha256(token).digest(), token, resource)
+
+    def accepted(self, digest: bytes, token: bytes, resource: str) -> Accepted:
+        """The same, where the SHA-256 of the token is known. Raises TokenRefused."""
         known = self._known.get(digest)
         if known is None:
             known = self._verify(token, digest)
@@ -112,6 +133,8 @@ class AccessTokens:
             raise TokenExpired("the token has expired")
         if resource not in known.audiences and self._expected.audience not in known.audiences:
             raise TokenRefused("the token is for another audience")
+        if self.seen is not None:
+            self.seen(digest, token, known)
         return known
 
     def _verify(self, token: bytes, digest: bytes) -> Accepted:
@@ -143,8 +166,8 @@ class AccessTokens:
             raise TokenRefused("the token is of another issuer")
         issued, expires = self._times(claims)
         audiences = said.words(claims, "aud", apart=False) - {""}
-        principal = _principal(self._expected, claims)
-        names = _names(self._expected.issuer, principal, claims, digest)
+        principal = (_ours if self._expected.ours else _theirs)(self._expected, claims)
+        names = _names(self._expected, principal, claims, digest)
         return Accepted(principal, issued, expires, audiences, names)
 
     def _times(self, claims: Claims) -> tuple[int, int]:
@@ -157,7 +180,7 @@ class AccessTokens:
         return issued, expires
 
 
-def _principal(expected: Expected, claims: Claims) -> Principal:
+def _theirs(expected: Expected, claims: Claims) -> Principal:
     subject, tenant = said.text(claims, "sub"), _tenant(expected, claims)
     if not subject or not tenant:
         raise TokenRefused("the token names no subject, or no tenant")
@@ -183,12 +206,38 @@ def _tenant(expected: Expected, claims: Claims) -> str:
     return expected.tenant_map[named]
 
 
-def name_of(token: bytes) -> str:
-    """The name by which this one token is revoked, be it good or not. Raises TokenRefused."""
-    claims = _object(_parts(token)[2], "claims")
-    issuer = claims.get("iss")
+def _ours(_: Expected, claims: Claims) -> Principal:
+    """Whoever logged in is whom their own issuer says: the same, whatever they show."""
+    issuer, subject, tenant = (said.text(claims, n) for n in ("idp", "idp_sub", "tenant"))
+    if not issuer or not subject or not tenant:
+        raise TokenRefused("the token does not say who was logged in")
+    return Principal(
+        issuer=issuer,
+        subject=subject,
+        tenant=tenant,
+        client=said.text(claims, "client_id"),
+        actor=said.actor(claims),
+        roles=said.words(claims, "roles"),
+        scopes=said.words(claims, "scope"),
+        mode=said.text(claims, "mode") or "unknown",
+    )
+
+
+def issuer_of(token: bytes) -> str:
+    """Whose token this says it is, before anything is verified: which keys it is looked at with.
+
+    Raises TokenRefused.
+    """
+    parts = _parts(token)
+    issuer = _object(parts[2], "claims").get("iss")
     if not isinstance(issuer, str):
         raise TokenRefused("the token names no issuer")
+    return issuer
+
+
+def name_of(token: bytes) -> str:
+    """The name by which this one token is revoked, be it good or not. Raises TokenRefused."""
+    issuer, claims = issuer_of(token), _object(_parts(token)[2], "claims")
     return _name(issuer, claims, hashlib.sha256(token).digest())
 
 
@@ -219,11 +268,18 @@ def _object(encoded: bytes, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _names(issuer: str, principal: Principal, claims: Claims, digest: bytes) -> frozenset[str]:
+def _names(
+    expected: Expected, principal: Principal, claims: Claims, digest: bytes
+) -> frozenset[str]:
     """Its own, and those of whom and what it is of."""
+    issuer = expected.issuer
     names = {_name(issuer, claims, digest), f"subject:{principal.identity}"}
     if principal.client:
         names.add(f"client:{principal.client}")
+    if session := said.text(claims, "sid"):
+        names.add(f"session:{issuer}|{session}")
+    if expected.ours and (family := said.text(claims, "fam")):
+        names.add(f"family:{family}")
     return frozenset(names)
 
 

@@ -1,4 +1,4 @@
-"""Browsers: who is logged in with which, for as long as the key that was shown is in force."""
+"""Browsers: who is logged in with which, for as long as what they logged in with stands."""
 
 import asyncio
 import hashlib
@@ -9,8 +9,7 @@ from typing import Final
 
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
-from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current
+from mcp_gateway.oauth.ports import People, Person
 from mcp_gateway.store.browsers import Browsers
 from mcp_gateway.store.rows import BrowserRow
 
@@ -28,35 +27,35 @@ class LoggedIn:
     def __init__(
         self,
         rows: Browsers,
-        current: Current,
+        people: People,
         ledger: ports.Ledger,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._rows = rows
-        self._current = current
+        self._people = people
         self._ledger = ledger
         self._clock = clock
 
-    async def who(self, cookie: str) -> Principal | None:
-        """Whom the key stands for at this moment."""
+    async def who(self, cookie: str) -> Person | None:
+        """Whom the log-in stands for at this moment."""
         digest, now = _digest(cookie), int(self._clock())
         row = await asyncio.to_thread(self._rows.at, digest)
         if row is None or now >= min(row.ends, row.used + IDLE):
             return None
-        key = self._current.keyring.in_force(bytes.fromhex(row.by), now)
-        if key is None:
+        person = await self._people.person(row.by)
+        if person is None:
             return None
         if now - row.used >= SPARED:
             await asyncio.to_thread(self._rows.used, digest, now)
-        return key.principal
+        return person
 
-    async def log_in(self, principal: Principal, by: bytes, before: str) -> str:
-        """The cookie of who has just shown a key, recorded before it is good.
+    async def log_in(self, person: Person, before: str) -> str:
+        """The cookie of who has just logged in, recorded before it is good.
 
-        `by` is the digest of the key. The cookie that the browser had `before` is good no more.
+        The cookie that the browser had `before` is good no more.
         """
         now, cookie = int(self._clock()), secrets.token_urlsafe(32)
-        digest = _digest(cookie)
+        digest, principal = _digest(cookie), person.principal
         body = {
             "issuer": principal.issuer,
             "subject": principal.subject,
@@ -64,7 +63,7 @@ class LoggedIn:
             "browser": digest[:8],
         }
         await self._ledger.append(Entry("login", body=body))
-        row = BrowserRow(digest=digest, by=by.hex(), created=now, used=now, ends=now + LIFE)
+        row = BrowserRow(digest=digest, by=person.by, created=now, used=now, ends=now + LIFE)
         await asyncio.to_thread(self._rows.open, row, _digest(before))
         return cookie
 

@@ -12,6 +12,7 @@ FIXED: Final = (
     "network",
     "ledger",
     "vault",
+    "authorization.enabled",
     "telemetry.otlp_endpoint",
 )
 """What a running gateway is bound to: its address, folder, connections, keys and record."""

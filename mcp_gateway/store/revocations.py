@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, delete, select
 
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.rows import EndedRow, TokenRevocationRow
+from mcp_gateway.store.rows import EndedRow, TokenRevocationRow, UsedRow
 from mcp_gateway.store.tables import RevocationRow
 
 
@@ -25,7 +25,7 @@ class Revoked:
 class Revocations:
     """For ever, up to a moment, or until a token expires. The names are those of `Keyring`.
 
-    Every method but `collect` is a change that other processes see.
+    Every method but `once` and `collect` is a change that other processes see.
     """
 
     def __init__(self, database: Database) -> None:
@@ -73,11 +73,19 @@ class Revocations:
             ]
         return sorted(found, key=lambda revoked: revoked.name)
 
-    def collect(self, now: int) -> None:
-        """Forgets tokens that have expired by themselves."""
+    def once(self, name: str, ends: int) -> bool:
+        """Whether this is the first time that what is valid until `ends` is shown."""
         with self._database.quietly() as session:
-            over = col(TokenRevocationRow.ends) <= now
-            session.exec(delete(TokenRevocationRow).where(over))
+            if session.get(UsedRow, name) is not None:
+                return False
+            session.add(UsedRow(name=name, ends=ends))
+            return True
+
+    def collect(self, now: int) -> None:
+        """Forgets what is over by itself: tokens that have expired, and what was shown once."""
+        with self._database.quietly() as session:
+            for table in (TokenRevocationRow, UsedRow):
+                session.exec(delete(table).where(col(table.ends) <= now))
 
 
 def names_in(session: Session) -> tuple[frozenset[str], dict[str, int]]:

@@ -1,4 +1,4 @@
-"""The rows of browsers, revocations, grants and secrets.
+"""The rows of people, clients, tokens, grants and secrets.
 
 Times are Unix seconds, 0 for never; sets are sorted words with a blank between; each `digest` is
 the SHA-256, in hex, of what its holder shows and nobody can read here.
@@ -8,14 +8,170 @@ from sqlmodel import Field, SQLModel, UniqueConstraint
 
 
 class BrowserRow(SQLModel, table=True):
-    """A browser that somebody logged in with; `by` is the digest of the key that was shown."""
+    """A browser that somebody logged in with; `by` says what with, as `Person.by` does."""
 
-    __tablename__ = "browsers"
+    __tablename__ = "logged_in"
 
     digest: str = Field(primary_key=True)
     by: str
     created: int
     used: int
+    ends: int
+
+
+class PersonRow(SQLModel, table=True):
+    """Somebody who logs in. `password` is an argon2id hash, empty for people of a provider."""
+
+    __tablename__ = "persons"
+    __table_args__ = (UniqueConstraint("tenant", "issuer", "subject"),)
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    issuer: str
+    subject: str
+    name: str = ""
+    roles: str = ""
+    password: str = ""
+    created: int
+    disabled: int = 0
+
+
+class LoginRow(SQLModel, table=True):
+    """A log-in that is under way at a provider, by the digest of its state."""
+
+    __tablename__ = "logins"
+
+    digest: str = Field(primary_key=True)
+    browser: str
+    next: str
+    provider: str
+    created: int
+    ends: int
+    used: int = 0
+
+
+class ClientRow(SQLModel, table=True):
+    """A client of the authorization server. `kind` is dcr, cimd or registered."""
+
+    __tablename__ = "clients"
+
+    id: str = Field(primary_key=True)
+    kind: str
+    name: str = ""
+    redirects: str = "[]"
+    secret: str = ""
+    method: str = "none"
+    jwks: str = ""
+    grants: str = ""
+    scopes: str = ""
+    mode: str = "unknown"
+    host: str = ""
+    document: bytes = b""
+    etag: str = ""
+    fetched: int = 0
+    created: int
+    used: int = 0
+    ends: int = 0
+    disabled: int = 0
+
+
+class AuthorizationRow(SQLModel, table=True):
+    """A request for authorization that waits for a log-in or a consent."""
+
+    __tablename__ = "authorizations"
+
+    digest: str = Field(primary_key=True)
+    browser: str
+    client: str
+    redirect: str
+    scopes: str
+    resource: str
+    state: str = ""
+    challenge: str
+    person: str = ""
+    created: int
+    ends: int
+    done: int = 0
+
+
+class CodeRow(SQLModel, table=True):
+    """An authorization code (RFC 6749, section 4.1.2)."""
+
+    __tablename__ = "codes"
+
+    digest: str = Field(primary_key=True)
+    family: str
+    client: str
+    redirect: str
+    challenge: str
+    resource: str
+    scopes: str
+    person: str
+    ends: int
+    used: int = 0
+
+
+class ConsentRow(SQLModel, table=True):
+    """What one person allowed one client at one redirect host."""
+
+    __tablename__ = "consents"
+    __table_args__ = (UniqueConstraint("person", "client", "host"),)
+
+    id: str = Field(primary_key=True)
+    person: str
+    client: str
+    host: str
+    scopes: str
+    created: int
+    revoked: int = 0
+
+
+class FamilyRow(SQLModel, table=True):
+    """Every token that came of one authorization: revoked together."""
+
+    __tablename__ = "families"
+
+    id: str = Field(primary_key=True)
+    person: str
+    client: str
+    consent: str = ""
+    resource: str
+    scopes: str
+    created: int
+    ends: int
+    revoked: int = 0
+
+
+class RefreshRow(SQLModel, table=True):
+    """A refresh token of a family."""
+
+    __tablename__ = "refreshes"
+
+    digest: str = Field(primary_key=True)
+    family: str = Field(index=True)
+    created: int
+    ends: int
+    used: int = 0
+
+
+class SigningKeyRow(SQLModel, table=True):
+    """A key that signs access tokens from `begins` on; its private half is in the vault."""
+
+    __tablename__ = "signing_keys"
+
+    kid: str = Field(primary_key=True)
+    public: str
+    created: int
+    begins: int
+    ends: int = 0
+
+
+class UsedRow(SQLModel, table=True):
+    """What may be shown once: `jti:<issuer>|<jti>`."""
+
+    __tablename__ = "used"
+
+    name: str = Field(primary_key=True)
     ends: int
 
 

@@ -14,10 +14,12 @@ from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
 from mcp_gateway.oauth.ports import (
+    Authorizing,
     Browsers,
     Connecting,
     Consents,
     Leases,
+    People,
     Secrets,
     Tokens,
 )
@@ -83,7 +85,9 @@ class Wired:
     leases: Leases | None = None
     consents: Consents | None = None
     connecting: Connecting | None = None
+    people: People | None = None
     browsers: Browsers | None = None
+    authorizing: Authorizing | None = None
     views: Views = NO_VIEWS
     broker: Callable[[Settings], ports.Broker] = no_broker
     shows: Callable[[str, Server], Shows] = shows_nothing

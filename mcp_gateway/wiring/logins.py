@@ -12,7 +12,9 @@ from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
 from mcp_gateway.services.browsers import LoggedIn
+from mcp_gateway.services.people import KnownPeople
 from mcp_gateway.store.browsers import Browsers
+from mcp_gateway.store.people import PersonRows
 from mcp_gateway.wiring.ground import Ground, Wired
 
 MINUTE: Final = 60.0
@@ -20,7 +22,8 @@ MINUTE: Final = 60.0
 
 def wire(ground: Ground, wired: Wired) -> None:
     """The log-in page, and who is at which browser. Failures outlive a configuration."""
-    browsers = LoggedIn(Browsers(ground.database), ground.current, ground.ledger)
+    people = wired.people = KnownPeople(PersonRows(ground.database), ground.current)
+    browsers = LoggedIn(Browsers(ground.database), people, ground.ledger)
     failures = Failures()
 
     def installed(settings: Settings) -> None:
@@ -38,7 +41,7 @@ def wire(ground: Ground, wired: Wired) -> None:
             return []
         gateway, public = settings.gateway, settings.public
         origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
-        return LoginPage(public, origins, ground.current, browsers, failures).routes()
+        return LoginPage(public, origins, people, browsers, failures).routes()
 
     wired.installed.append(installed)
     wired.routes.append(routes)

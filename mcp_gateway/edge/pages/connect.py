@@ -94,7 +94,8 @@ class ConnectPages:
     async def _person(self, request: Request) -> Principal | None:
         browsers = self.browsers()
         cookie = cookies.value_of(request, cookies.BROWSER, self.public)
-        return await browsers.who(cookie) if browsers and cookie else None
+        person = await browsers.who(cookie) if browsers and cookie else None
+        return person.principal if person else None
 
     def _know(self, request: Request, answer: Response) -> None:
         """The browser that comes back has to be the one that left."""

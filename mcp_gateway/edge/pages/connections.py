@@ -96,7 +96,7 @@ class ConnectionsPage:
                     return said("Nobody can log in here", "Ask the gateway's administrator.", 403)
                 if person is None:
                     return RedirectResponse(f"{LOGIN}?next=%2Fconnections", 303)
-                return await shown(request, person)
+                return await shown(request, person.principal)
             except asgi.HttpError as error:
                 return said("This cannot be shown", error.text, error.status)
             except Refusal as refusal:

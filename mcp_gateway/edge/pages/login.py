@@ -1,7 +1,6 @@
 """The page by which people log in, and back to the page that sent them."""
 
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,8 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from mcp_gateway.core.errors import Refusal
-from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge import asgi
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
@@ -22,6 +19,7 @@ from mcp_gateway.edge.pages.connect import LOGIN, said
 from mcp_gateway.edge.pages.connections import PATH as CONNECTIONS
 from mcp_gateway.edge.pages.forms import check_token, form_of, once, token_of
 from mcp_gateway.edge.pages.page import page
+from mcp_gateway.oauth.ports import People, Person
 from mcp_gateway.store.keys import digest_of
 
 LOGOUT: Final = "/oauth/logout"
@@ -36,8 +34,8 @@ _Shown = Callable[[Request], Awaitable[Response]]
 
 
 class LogIns(Protocol):
-    async def log_in(self, principal: Principal, by: bytes, before: str) -> str:
-        """The cookie of who has shown a key, in place of the one before.
+    async def log_in(self, person: Person, before: str) -> str:
+        """The cookie of who has logged in, in place of the one before.
 
         Raises Refusal where it cannot be recorded.
         """
@@ -52,10 +50,9 @@ class LoginPage:
 
     public: str
     origins: Origins
-    current: Current
+    people: People
     browsers: LogIns
     failures: Failures
-    clock: Callable[[], float] = time.time
 
     def routes(self) -> Sequence[Route]:
         return [
@@ -90,12 +87,12 @@ class LoginPage:
             said_ = f"Too many attempts failed. Wait {wait} s."
             return self._shown(request, next_, said_, 429)
         digest = digest_of(form.get("key", "").strip())
-        key = self.current.keyring.in_force(digest, self.clock())
-        if key is None:
+        person = await self.people.person(f"key:{digest.hex()}")
+        if person is None:
             self.failures.count(peer)
             return self._shown(request, next_, "This key is unknown, expired or revoked.", 403)
         before = cookies.value_of(request, cookies.BROWSER, self.public)
-        cookie = await self.browsers.log_in(key.principal, digest, before)
+        cookie = await self.browsers.log_in(person, before)
         answer = RedirectResponse(next_, 303)
         cookies.put(answer, cookies.BROWSER, self.public, cookie, LIFE)
         return answer

@@ -17,7 +17,7 @@ from mcp_gateway.services.operation import Nothing, Operation
 from mcp_gateway.store.keys import LOCAL, Keys
 from mcp_gateway.store.revocations import Revocations
 
-BY: Final = ("token", "subject", "client", "key")
+BY: Final = ("token", "subject", "client", "key", "family")
 _NAME: Final = r"^[!-~]{0,500}$"
 
 
@@ -34,6 +34,7 @@ class Revoke(BaseModel):
     subject: str = Field(default="", pattern=_NAME)
     client: str = Field(default="", pattern=r"^[ -~]{0,500}$")
     key: str = Field(default="", pattern=_NAME)
+    family: str = Field(default="", pattern=_NAME)
     for_good: bool = False
     reason: str = Field(default="", max_length=200)
 

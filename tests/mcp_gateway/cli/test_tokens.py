@@ -62,4 +62,4 @@ async def test_nothing_named_is_nothing_revoked(admin: Admin) -> None:
     said = await admin("tokens", "revoke")
 
     assert said.exit_code == 1
-    assert "one of token, subject, client, key is" in said.output
+    assert "one of token, subject, client, key, family" in said.output

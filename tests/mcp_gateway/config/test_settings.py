@@ -30,10 +30,11 @@ from mcp_gateway.config import ConfigError, load, validated
         ("[servers.gateway]\nconnector = 'mcp_http'", "gateway's own"),
         ("[servers.a]\nconnector = 'mcp_http'\ngrant = { kind = 'static' }", "secret"),
         ("[servers.a]\nconnector = 'mcp_http'\ngrant = { kind = 'id_jag' }", "client_key"),
-        ("[authorization]\nenabled = true", "authorization.enabled"),
+        ("[authorization]\nlogin = {}", "authorization.login.issuer"),
         ("[authorization]\nunknown = 1", "authorization.unknown"),
+        ("[authorization.clients.ci]\nroles = []", "authorization.clients.ci: .*secret or a jwks"),
         ("[vault.pkcs11]\nmodule = 'x'", "vault.pkcs11.pin"),
-        ("[registry]\npublic = true", "registry"),
+        ("[registry]\npublic = 'perhaps'", "registry.public"),
         ("[gateway", "gateway.toml"),
         ("", "the file is empty"),
         (" \n\t\n", "the file is empty"),
@@ -211,6 +212,45 @@ def test_tls_without_a_url_is_named_as_it_is_spoken() -> None:
     assert settings.public == "https://127.0.0.1:8080"
 
 
+OWN = {"enabled": True}
+
+
+@pytest.mark.requirement("identity:secrets-go-where-nobody-listens")
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {"listen": "0.0.0.0:8080"},
+        {"listen": "127.0.0.1:8080", "url": "http://gateway.example.com"},
+        {"listen": "127.0.0.1:8080", "url": "http://127.0.0.1.evil.example"},
+    ],
+)
+def test_the_authorization_server_is_not_enabled_where_passwords_would_pass_in_clear(
+    gateway: dict[str, str],
+) -> None:
+    with pytest.raises(ConfigError, match=r"enabled needs a gateway\.url that is https"):
+        validated({"gateway": gateway, "authorization": OWN})
+
+
+@pytest.mark.requirement("identity:secrets-go-where-nobody-listens")
+@pytest.mark.parametrize(
+    "gateway",
+    [{}, {"listen": "[::1]:1"}, {"listen": "0.0.0.0:1", "url": "https://gateway.example.com"}],
+)
+def test_the_authorization_server_is_for_https_or_this_machine_and_off_by_default(
+    gateway: dict[str, str],
+) -> None:
+    assert validated({"gateway": gateway, "authorization": OWN}).authorization.enabled
+    assert not validated({"gateway": gateway}).authorization.enabled
+
+
+def test_the_gateway_is_not_its_own_external_issuer() -> None:
+    url = "https://gateway.example.com"
+    identity = {"issuer": url, "audience": "x"}
+
+    with pytest.raises(ConfigError, match="another one than the gateway"):
+        validated({"gateway": {"url": url}, "identity": identity, "authorization": OWN})
+
+
 @pytest.mark.parametrize("kind", ["token_exchange", "id_jag"])
 def test_what_callers_logged_in_with_is_exchanged_only_where_they_log_in(kind: str) -> None:
     grant = {"kind": kind, "client": "gateway", "client_secret": {"env": "X"}}
@@ -220,6 +260,7 @@ def test_what_callers_logged_in_with_is_exchanged_only_where_they_log_in(kind: s
     with pytest.raises(ConfigError, match=f"servers.a: a grant of kind {kind} exchanges"):
         validated(servers)
     validated({**servers, "identity": {"issuer": issuer, "audience": "x"}})
+    validated({**servers, "authorization": {"login": {"issuer": issuer, "client": "gateway"}}})
 
 
 def test_settings_are_the_same_after_they_were_taken_apart() -> None:
@@ -227,12 +268,11 @@ def test_settings_are_the_same_after_they_were_taken_apart() -> None:
     secret = {"env": "X"}
     settings = validated(
         {
-            "identity": {
-                "issuer": "https://login.example.com",
-                "audience": "x",
-                "client": "g",
-                "client_secret": secret,
-                "role_map": {"staff": ["user"]},
+            "identity": {"role_map": {"staff": ["user"]}},
+            "authorization": {
+                "login": {"issuer": "https://login.example.com", "client": "g", "secret": secret},
+                "clients": {"ci": {"secret": secret}},
+                "assertions": {"okta": {"issuer": "https://okta.example.com"}},
             },
             "vault": {"pkcs11": {"module": "m", "token": "t", "pin": secret}},
             "servers": {
@@ -241,6 +281,7 @@ def test_settings_are_the_same_after_they_were_taken_apart() -> None:
                     "grant": {"kind": "delegated", "tools": {"tool/a/*": ["read"]}},
                     "discovery_grant": {"kind": "static", "secret": secret},
                 },
+                "b": {"connector": "catalog:github", "variables": {"instance": "acme"}},
             },
         }
     )

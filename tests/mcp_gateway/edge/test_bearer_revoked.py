@@ -27,11 +27,11 @@ def test_a_key_is_over_when_its_subject_is_ended_after_it_was_made(
 @pytest.mark.requirement("revocation:up-to-a-moment")
 @pytest.mark.parametrize(
     "name",
-    [f"subject:{ISSUER}|alice", "client:runtime", f"token:{ISSUER}|t-1"],
+    [f"subject:{ISSUER}|alice", "client:runtime", f"session:{ISSUER}|s-1", f"token:{ISSUER}|t-1"],
 )
 def test_a_token_is_over_when_any_of_its_names_is_ended_after_it_was_issued(name: str) -> None:
     door = Door(verifying())
-    given = b"Bearer " + signed()
+    given = b"Bearer " + signed(claims(sid="s-1"))
     door.revoke(ended={name: NOW - 11})
     assert door.knock(given).subject == "alice"
 

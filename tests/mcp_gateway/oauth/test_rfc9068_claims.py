@@ -173,6 +173,16 @@ def test_a_token_without_id_is_known_by_its_digest_and_without_a_client_by_none(
     assert accepted.principal.client == ""
 
 
+def test_a_token_is_known_by_the_session_at_its_issuer_too() -> None:
+    accepted = verifying().accept(signed(claims(sid="s-1", fam="not ours")), HERE)
+
+    assert accepted.names - {f"subject:{ISSUER}|alice", f"token:{ISSUER}|t-1"} == {
+        f"session:{ISSUER}|s-1",
+        "client:runtime",
+    }
+    assert accepted.issued == NOW - 10
+
+
 @pytest.mark.parametrize(
     ("value", "roles"),
     [

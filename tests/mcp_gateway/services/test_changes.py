@@ -63,11 +63,15 @@ def test_what_is_sound_only_with_what_waits_for_the_next_start_is_refused() -> N
 
 
 @pytest.mark.requirement("reload:next-start-is-said")
-def test_the_key_of_the_vault_waits_for_a_start() -> None:
+def test_the_key_of_the_vault_and_whether_there_are_tokens_of_our_own_wait_for_a_start() -> None:
     old = settings(vault={"key": {"env": "OLD"}})
-    new = settings(vault={"key": {"env": "NEW"}, "previous": [{"env": "OLD"}]})
+    new = settings(
+        vault={"key": {"env": "NEW"}, "previous": [{"env": "OLD"}]},
+        authorization={"enabled": True, "passwords": False},
+    )
 
     live = changes.live(old, new)
 
     assert live.vault == old.vault
-    assert changes.waiting(old, new) == ["vault.key", "vault.previous"]
+    assert (live.authorization.enabled, live.authorization.passwords) == (False, False)
+    assert changes.waiting(old, new) == ["authorization.enabled", "vault.key", "vault.previous"]

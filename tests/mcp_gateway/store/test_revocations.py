@@ -1,5 +1,6 @@
 """What is revoked is known to the keyring, for as long as it counts and no longer."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,25 @@ def test_what_was_revoked_can_be_restored_once(database: Database, name: str) ->
     keyring = Keys(database).keyring(0)
     assert not keyring.is_over(frozenset({name}), 0)
     assert len(keyring.revoked) + len(keyring.ended) == 2
+
+
+@pytest.mark.requirement("revocation:shown-once")
+def test_of_many_who_show_the_same_at_once_one_is_first(database: Database, tmp_path: Path) -> None:
+    stores = [Revocations(Database.open(tmp_path / "gateway.db")) for _ in range(4)]
+    begin, firsts = threading.Barrier(len(stores)), list[bool]()
+
+    def show(store: Revocations) -> None:
+        begin.wait(10)
+        firsts.extend(store.once(f"jti:issuer|{number}", 100) for number in range(10))
+
+    threads = [threading.Thread(target=show, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert (len(firsts), sum(firsts)) == (40, 10)
+    before = database.revision()
+    Revocations(database).collect(100)
+    assert Revocations(database).once("jti:issuer|1", 300)
+    assert database.revision() == before

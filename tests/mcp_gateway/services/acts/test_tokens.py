@@ -56,6 +56,7 @@ def desk(tmp_path: Path) -> Desk:
         ({"subject": "ada"}, "subject:local|ada"),
         ({"subject": f"{ISSUER}|ada"}, f"subject:{ISSUER}|ada"),
         ({"client": "https://claude.ai/oauth/x"}, "client:https://claude.ai/oauth/x"),
+        ({"family": "f-1"}, "family:f-1"),
         ({"token": f"{ISSUER}|t-1"}, f"token:{ISSUER}|t-1"),
     ],
 )
@@ -148,7 +149,7 @@ async def test_what_is_no_token_is_refused_and_not_repeated(desk: Desk, token: s
         {},
         {"subject": "ada", "client": "x"},
         {"token": "a|b", "for_good": True},
-        {"key": "k", "for_good": True},
+        {"family": "f", "for_good": True},
         {"subject": "a b"},
         {"client": "a\nb"},
         {"subject": "ada", "unknown": 1},

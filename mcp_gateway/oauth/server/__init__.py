@@ -1,0 +1,1 @@
+"""What an authorization server reads and writes, one file an RFC: pure, without rows or network."""

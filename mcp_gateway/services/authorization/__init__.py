@@ -1,0 +1,1 @@
+"""The embedded authorization server, as a state machine over rows of the store."""

@@ -1,0 +1,143 @@
+"""Assertions of the company's identity providers (ID-JAG): a token for a person, without a page."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from joserfc.jwk import KeySet
+
+from mcp_gateway.config import AssertionSection, Settings
+from mcp_gateway.core import ports
+from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.oauth.claims import TokenRefused, mapped, words
+from mcp_gateway.oauth.documents import DocumentError, Documents
+from mcp_gateway.oauth.rfc7517 import key_set
+from mcp_gateway.oauth.rfc8414 import jwks_uri
+from mcp_gateway.oauth.server import id_jag, rfc7523, rfc8707
+from mcp_gateway.oauth.server.rfc6749 import OAuthError, Parameters, invalid_grant, scopes_of
+from mcp_gateway.oauth.server.rfc8414 import ASSERTION
+from mcp_gateway.services.authorization import offer
+from mcp_gateway.services.authorization.client import Client
+from mcp_gateway.services.authorization.minting import Grant
+from mcp_gateway.store.revocations import Revocations
+from mcp_gateway.wire.http import HttpClient
+
+KEPT: Final = 300.0
+"""Seconds for which a provider's keys are used without asking again."""
+BETWEEN: Final = 5.0
+"""Seconds between two fetches, however many assertions do not verify."""
+
+
+@dataclass(slots=True)
+class _Keys:
+    keys: KeySet | None = None
+    asked: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Assertions:
+    """`http` reaches providers as `[network]` says."""
+
+    def __init__(
+        self,
+        once: Revocations,
+        http: HttpClient,
+        ledger: ports.Ledger,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._once = once
+        self._http = http
+        self._ledger = ledger
+        self._settings = settings
+        self._clock = clock
+        self._keys: dict[tuple[str, str], _Keys] = {}
+
+    async def grant(self, form: Parameters, client: Client) -> Grant:
+        """What an assertion is worth to the client that shows it. Raises OAuthError."""
+        text, settings = form.need("assertion"), self._settings()
+        try:
+            section = _section(rfc7523.unverified(text, "iss"), settings)
+            held = await self._read(text, section, settings.public)
+            roles = mapped(words(held.claims, section.roles_claim), _role_map(section))
+        except (rfc7523.AssertionRefused, TokenRefused) as refused:
+            raise invalid_grant(str(refused)) from None
+        if section.clients.get(held.client, held.client) != client.id:
+            raise invalid_grant("the assertion is for another client")
+        resource = rfc8707.chosen(
+            [held.resource, *form.resources], offer.endpoints(settings), offer.whole(settings)
+        )
+        scopes = _scopes(form, held, client, settings)
+        name = f"jti:{section.issuer}|{held.id}"
+        if not await asyncio.to_thread(self._once.once, name, held.expires):
+            raise invalid_grant("the assertion was shown before")
+        body = {
+            "issuer": section.issuer,
+            "subject": held.subject,
+            "client": client.id,
+            "jti": held.id,
+        }
+        await self._ledger.append(Entry("assertion.accepted", body=body))
+        principal = Principal(
+            section.issuer,
+            held.subject,
+            settings.gateway.tenant,
+            client=client.id,
+            roles=roles,
+            scopes=scopes,
+            mode=client.mode,
+        )
+        issued = held.claims["iat"]
+        return Grant(ASSERTION, principal.identity, principal, resource, since=issued)
+
+    async def _read(self, text: str, section: AssertionSection, own: str) -> id_jag.Assertion:
+        """With the keys that are known; once more with fresh ones. Raises AssertionRefused."""
+        provider = id_jag.Provider(section.issuer, section.algorithms)
+        known = self._keys.setdefault((section.issuer, section.jwks), _Keys())
+        now = self._clock()
+        if known.keys is not None and now - known.asked < KEPT:
+            try:
+                return id_jag.read(text, known.keys, provider, own, now)
+            except rfc7523.AssertionRefused:
+                if now - known.asked < BETWEEN:
+                    raise
+        return id_jag.read(text, await self._fetched(known, section), provider, own, now)
+
+    async def _fetched(self, known: _Keys, section: AssertionSection) -> KeySet:
+        async with known.turn:
+            if known.keys is not None and self._clock() - known.asked < BETWEEN:
+                return known.keys
+            documents = Documents(section.issuer, self._http)
+            try:
+                url = section.jwks or await jwks_uri(section.issuer, documents)
+                known.keys = key_set(await documents.read(url))
+            except DocumentError as error:
+                raise OAuthError("temporarily_unavailable", f"no keys: {error}", 503) from None
+            known.asked = self._clock()
+            return known.keys
+
+
+def _section(issuer: str, settings: Settings) -> AssertionSection:
+    for section in settings.authorization.assertions.values():
+        if section.issuer == issuer:
+            return section
+    raise rfc7523.AssertionRefused("assertions of this issuer are not taken")
+
+
+def _role_map(section: AssertionSection) -> Mapping[str, frozenset[str]]:
+    return {group: frozenset(roles) for group, roles in section.role_map.items()}
+
+
+def _scopes(
+    form: Parameters, held: id_jag.Assertion, client: Client, settings: Settings
+) -> frozenset[str]:
+    """What is asked for, asserted, and the client's, all three. Raises OAuthError."""
+    known = offer.scopes(settings) - {offer.OFFLINE}
+    for more in (held.scopes, client.scopes, scopes_of(form.get("scope"))):
+        known = known & more if more else known
+    if not known:
+        raise OAuthError("invalid_scope", "the assertion and the client have no scope in common")
+    return known

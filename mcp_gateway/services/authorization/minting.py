@@ -1,0 +1,104 @@
+"""Minting: an access token, recorded before anybody has it."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_gateway.config import Settings
+from mcp_gateway.core import ports
+from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Current
+from mcp_gateway.oauth.server.rfc6749 import invalid_grant, spelled
+from mcp_gateway.oauth.server.rfc9068 import Token
+from mcp_gateway.services.authorization.signing import Signing
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token is minted from.
+
+    `since` is when it was granted, now if it is 0: what ended later ends it. One that is not
+    `recorded` by itself is counted elsewhere.
+    """
+
+    kind: str
+    subject: str
+    principal: Principal
+    resource: str
+    family: str = ""
+    since: int = 0
+    recorded: bool = True
+
+    @property
+    def names(self) -> frozenset[str]:
+        """By which it can be revoked."""
+        who = self.principal
+        return frozenset(
+            (f"subject:{who.identity}", f"client:{who.client}", f"family:{self.family}")
+        )
+
+
+class Minting:
+    """Signs tokens under the configuration of the moment."""
+
+    def __init__(
+        self,
+        signing: Signing,
+        ledger: ports.Ledger,
+        current: Current,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._signing = signing
+        self._ledger = ledger
+        self._current = current
+        self._settings = settings
+        self._clock = clock
+
+    async def __call__(self, grant: Grant) -> dict[str, Any]:
+        """The answer of the token endpoint. Raises OAuthError, Overloaded."""
+        settings, now = self._settings(), int(self._clock())
+        self._check(grant, now)
+        lasts = int(settings.authorization.access_token)
+        token = Token(
+            settings.public,
+            grant.subject,
+            grant.principal,
+            grant.resource,
+            secrets.token_hex(16),
+            now,
+            now + lasts,
+            grant.family,
+        )
+        key = await self._signing.key()
+        if grant.recorded:
+            await self._ledger.append(Entry("token.minted", body=_said(grant, token)))
+        return {
+            "access_token": token.signed(key),
+            "token_type": "Bearer",
+            "expires_in": lasts,
+            "scope": spelled(grant.principal.scopes),
+        }
+
+    def _check(self, grant: Grant, now: int) -> None:
+        """Raises OAuthError for whom no token is minted any more."""
+        if self._current.keyring.is_over(grant.names, grant.since or now):
+            raise invalid_grant("it was revoked: log in again")
+
+
+def _said(grant: Grant, token: Token) -> Mapping[str, Any]:
+    who = grant.principal
+    return {
+        "grant": grant.kind,
+        "identity": who.identity,
+        "tenant": who.tenant,
+        "client": who.client,
+        "family": grant.family,
+        "scopes": sorted(who.scopes),
+        "resource": grant.resource,
+        "jti": token.id,
+        "expires": token.expires,
+    }

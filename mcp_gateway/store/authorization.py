@@ -1,0 +1,80 @@
+"""Requests for authorization, and the codes that come of them: each is used once."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import delete, update
+from sqlmodel import col
+
+from mcp_gateway.store.database import Database
+from mcp_gateway.store.rows import AuthorizationRow, CodeRow, PersonRow
+
+TWICE: Final = -1
+"""How a code is marked that came more than once: nothing may come of it any more."""
+
+
+class Authorizations:
+    """What waits between the authorization endpoint, the person and the token endpoint."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def begin(self, row: AuthorizationRow) -> None:
+        with self._database.quietly() as session:
+            session.add(row)
+
+    def waiting(self, digest: str, browser: str) -> AuthorizationRow | None:
+        """A request of this browser that is neither answered nor over."""
+        with self._database.reading() as session:
+            row = session.get(AuthorizationRow, digest)
+            return row if row and self._waits(row, browser) else None
+
+    def moved(self, before: str, after: str) -> None:
+        """A browser is known by another name from now on."""
+        with self._database.quietly() as session:
+            session.exec(
+                update(AuthorizationRow)
+                .where(col(AuthorizationRow.browser) == before, col(AuthorizationRow.done) == 0)
+                .values(browser=after)
+            )
+
+    def answer(self, digest: str, browser: str, code: CodeRow | None) -> bool:
+        """Ends a request, with a code or without. False when somebody else was as fast."""
+        with self._database.quietly() as session:
+            row = session.get(AuthorizationRow, digest)
+            if row is None or not self._waits(row, browser):
+                return False
+            row.done = int(self._clock())
+            row.person = code.person if code else ""
+            session.add(row)
+            if code:
+                session.add(code)
+            return True
+
+    def redeem(self, digest: str) -> tuple[CodeRow, bool] | None:
+        """A code, and whether it is shown for the first time: from now on it is used."""
+        with self._database.quietly() as session:
+            row = session.get(CodeRow, digest)
+            if row is None:
+                return None
+            first = row.used == 0
+            row.used = int(self._clock()) if first else TWICE
+            session.add(row)
+            return row, first
+
+    def person(self, id_: str) -> PersonRow | None:
+        """Whoever gave the consent, as they are now."""
+        with self._database.reading() as session:
+            return session.get(PersonRow, id_)
+
+    def forget(self, kept: int) -> None:
+        """Rows that have been over for `kept` seconds: until then a second use is noticed."""
+        over = int(self._clock()) - kept
+        with self._database.quietly() as session:
+            session.exec(delete(AuthorizationRow).where(col(AuthorizationRow.ends) < over))
+            session.exec(delete(CodeRow).where(col(CodeRow.ends) < over))
+
+    def _waits(self, row: AuthorizationRow, browser: str) -> bool:
+        return row.browser == browser and row.done == 0 and row.ends > self._clock()
