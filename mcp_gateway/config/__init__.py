@@ -2,7 +2,7 @@
 
 from mcp_gateway.config.authorization import AuthorizationSection
 from mcp_gateway.config.gateway import Certificate, Gateway, NetworkSection
-from mcp_gateway.config.governance import Governance
+from mcp_gateway.config.governance import Governance, RegistrySection
 from mcp_gateway.config.grants import DiscoveryGrant, GrantSection
 from mcp_gateway.config.identity import Identity
 from mcp_gateway.config.policy import Action, GuardSection, Label, PolicySection
@@ -35,6 +35,7 @@ __all__ = [
     "NetworkSection",
     "Pkcs11",
     "PolicySection",
+    "RegistrySection",
     "Secret",
     "Section",
     "Server",

@@ -42,3 +42,9 @@ class Governance(Section):
 def _word(text: str) -> str:
     """Lower case, with hyphens between its words."""
     return "-".join(_WORD.findall(text.casefold()))
+
+
+class RegistrySection(Section):
+    """`/v0.1/servers`. `public` says that anybody may read which servers there are."""
+
+    public: bool = False

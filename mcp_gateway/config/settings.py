@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 
 from mcp_gateway.config.authorization import AuthorizationSection
 from mcp_gateway.config.gateway import Gateway, NetworkSection
+from mcp_gateway.config.governance import RegistrySection
 from mcp_gateway.config.identity import Identity
 from mcp_gateway.config.policy import GuardSection, PolicySection
 from mcp_gateway.config.records import LedgerSection, Telemetry
@@ -33,6 +34,7 @@ class Settings(Section):
     authorization: AuthorizationSection = AuthorizationSection()
     vault: VaultSection = VaultSection()
     servers: dict[str, Server] = {}
+    registry: RegistrySection = RegistrySection()
     policy: PolicySection = PolicySection()
     limits: dict[Level, dict[str, str]] = {"principal": {"default": "600/minute"}}
     guards: dict[str, GuardSection] = {}

@@ -33,7 +33,7 @@ from mcp_gateway.config import ConfigError, load, validated
         ("[authorization]\nenabled = true", "authorization.enabled"),
         ("[authorization]\nunknown = 1", "authorization.unknown"),
         ("[vault.pkcs11]\nmodule = 'x'", "vault.pkcs11.pin"),
-        ("[registry]\npublic = true", "registry"),
+        ("[registry]\nopen = true", "registry.open"),
         ("[gateway", "gateway.toml"),
         ("", "the file is empty"),
         (" \n\t\n", "the file is empty"),
