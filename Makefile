@@ -20,8 +20,8 @@ test: $(VENV)/.dev $(SAMPLES)/.oidc $(RUNTIMES)/inspector/.ready  ## run the tes
 test-runtimes: $(VENV)/.dev $(RUNTIMES)/agents/.ready  ## drive Claude Code and Codex (installs 770 MB)
 	$(BIN)/python -m pytest -q -m agents tests/runtimes
 
-test-debian: $(VENV)/.dev $(SAMPLES)/.oidc  ## drive a PKCS#11 token (installs softhsm2 where apt may)
-	sh tests/support/debian.sh softhsm2
+test-debian: $(VENV)/.dev $(SAMPLES)/.oidc  ## drive a browser and a security token (installs chromium and softhsm2 where apt may)
+	sh tests/support/debian.sh chromium softhsm2
 	$(BIN)/python -m pytest -q -m debian tests
 
 check: $(VENV)/.dev  ## format, lint, types, imports, sizes, documentation tests

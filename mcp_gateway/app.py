@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 import skills
 from connectors import Services
@@ -69,7 +70,7 @@ from mcp_gateway.store.pins import AccessRequests, Pins
 from mcp_gateway.telemetry.metrics import Metrics
 from mcp_gateway.wire import jsonrpc
 from mcp_gateway.wire.http import HttpClient, Network
-from mcp_gateway.wiring import wired
+from mcp_gateway.wiring import registry, wired
 from mcp_gateway.wiring.ground import Ground, Wired
 
 log = logging.getLogger(__name__)
@@ -308,15 +309,19 @@ def _front(parts: Parts, settings: Settings, tokens: Tokens | None) -> Front:
     )
     endpoint.pulse = Pulse(settings.streams.keep_alive)
     admin = AdminEdge(parts.current, authenticator, answer, origins, gateway.contact)
-    return Front(authenticator, endpoint, _rest(parts, settings, admin, origins), tokens)
+    listed = registry.routes(settings, parts.current, authenticator, origins)
+    rest = _rest(parts, settings, [*admin.routes(), *listed], origins)
+    return Front(authenticator, endpoint, rest, tokens)
 
 
-def _rest(parts: Parts, settings: Settings, admin: AdminEdge, origins: Origins) -> Starlette:
+def _rest(
+    parts: Parts, settings: Settings, governed: Sequence[Route], origins: Origins
+) -> Starlette:
     """What is no MCP."""
     known = WellKnown(settings, origins, lambda: troubles(parts), parts.metrics.text)
     more = [route for made in parts.wired.routes for route in made(settings)]
     rest = Starlette(
-        routes=[*known.routes(), *admin.routes(), *more],
+        routes=[*known.routes(), *governed, *more],
         exception_handlers={HTTPException: in_json},
     )
     rest.router.redirect_slashes = False

@@ -83,6 +83,8 @@ def list_servers(url: str, key: str) -> None:
     for found in ask(url, key, "GET", "/servers"):
         state = found["trouble"] or f"{found['served']} definitions served"
         click.echo(plain(f"{found['name']:16} {found['connector']:12} {state}"))
+        if found["labels"]:
+            click.echo(plain(f"  labels: {', '.join(found['labels'])}"))
         for target, reason in found["held"].items():
             click.echo(plain(f"  held back: {target}: {reason}"))
 

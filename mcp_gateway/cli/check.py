@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from connectors.entries import entry
 from mcp_gateway.cli.options import data_option
 from mcp_gateway.config import ConfigError, Secret, Settings, load
+from mcp_gateway.config.catalogued import CATALOG
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.home import CONFIG, Home
 from mcp_gateway.services.compiled import compile_policy, compiled
@@ -32,6 +34,8 @@ def check(data: Path, config: Path | None) -> None:
     engine = compiled(settings, base).engine
     for warning in [*engine.warnings, *_unreadable(settings), *_unheard(settings)]:
         click.echo(f"warning: {warning}")
+    for said in _catalogued(settings):
+        click.echo(said)
     rules, servers = len(engine.rules.rules), len(settings.servers)
     click.echo(f"ok: {rules} rules ({engine.digest}), {servers} servers")
 
@@ -55,6 +59,13 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Secret | None]]:
     pin = vault.pkcs11.pin if vault.pkcs11 else None
     for secret in (vault.key, *vault.previous, pin):
         yield "vault", secret
+
+
+def _catalogued(settings: Settings) -> Iterator[str]:
+    """Of each server from the catalogue, whether anybody tried what stands there."""
+    for name, server in settings.servers.items():
+        if server.entry:
+            yield f"servers.{name}: {CATALOG}{server.entry} is {entry(server.entry).standing}"
 
 
 def _unheard(settings: Settings) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from mcp_gateway.cli import admin, check, grants, ledger, run, tokens, vault
+from mcp_gateway.cli import admin, catalogue, check, grants, ledger, run, tokens, vault
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
 from mcp_gateway.store.database import StoreDamagedError
@@ -56,3 +56,6 @@ for command in (
     vault.vault,
 ):
     main.add_command(command)
+
+for command in (catalogue.catalogue, catalogue.import_):
+    admin.servers.add_command(command)

@@ -1,10 +1,19 @@
 """Upstreams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from mcp_gateway.config.catalogued import catalogued, found
+from mcp_gateway.config.governance import Governance
 from mcp_gateway.config.grants import DiscoveryGrant, GrantSection
 from mcp_gateway.config.sections import Scope, faults_as_one
 
@@ -17,11 +26,15 @@ class Server(BaseModel):
 
     `discovery` says how its list becomes known where callers have credentials of their own: to
     the gateway itself (with the `discovery_grant`), with the first caller who connects, or not.
+
+    `connector = "catalog:<name>"` stands for the connector of that entry of the catalogue, and what
+    the section does not say is the entry's; `entry` is its name.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     connector: str
+    entry: str = ""
     grant: GrantSection = GrantSection()
     discovery: Literal["service", "first_grant", "pinned"] = "service"
     discovery_grant: DiscoveryGrant | None = None
@@ -32,6 +45,19 @@ class Server(BaseModel):
     queue: int = Field(default=256, ge=0, le=100_000)
     breaker: int = Field(default=5, ge=0)
     idempotent: frozenset[str] = frozenset()
+    governance: Governance = Governance()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _catalogued(cls, section: Any) -> Any:
+        return catalogued(section) if isinstance(section, Mapping) else section
+
+    @field_validator("entry")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name:
+            found(name)
+        return name
 
     @field_serializer("requires", "idempotent", when_used="json")
     def _sorted(self, words: frozenset[str]) -> list[str]:

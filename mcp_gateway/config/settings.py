@@ -10,11 +10,12 @@ from pydantic import ValidationError, model_validator
 
 from mcp_gateway.config.authorization import AuthorizationSection
 from mcp_gateway.config.gateway import Gateway, NetworkSection
+from mcp_gateway.config.governance import RegistrySection
 from mcp_gateway.config.identity import Identity
 from mcp_gateway.config.policy import GuardSection, PolicySection
 from mcp_gateway.config.records import LedgerSection, Telemetry
 from mcp_gateway.config.sections import ConfigError, Section, faults_as_one, on_this_machine
-from mcp_gateway.config.servers import RegistrySection, Server
+from mcp_gateway.config.servers import Server
 from mcp_gateway.config.streams import SessionsSection, StreamsSection
 from mcp_gateway.config.vault import VaultSection
 from mcp_gateway.limits.memory import Level

@@ -17,6 +17,7 @@ ADDRESSED: Final[frozenset[Kind]] = frozenset({"resource", "template"})
 LONGEST: Final = 2048
 """Characters of a URI that a tool shows."""
 _CONNECT: Final = "connect_"
+NO_LABELS: Final[Mapping[str, frozenset[str]]] = {}
 
 Key = tuple[Kind, str]
 
@@ -36,8 +37,11 @@ def build(
     definitions: Iterable[Definition],
     requires: Mapping[str, frozenset[str]],
     connected: Iterable[str] = (),
+    labels: Mapping[str, frozenset[str]] = NO_LABELS,
 ) -> Catalog:
     """Every definition under its names, in one order whatever the order of the definitions.
+
+    `labels` are what the configuration says of servers, and every target of theirs bears.
 
     Of the servers that are `connected` by each person, the gateway's own tool that does so is
     found at their own endpoints too.
@@ -48,7 +52,7 @@ def build(
     catalog = Catalog()
     claimed: dict[Key, list[Target]] = defaultdict(list)
     for definition in sorted(definitions, key=lambda d: (d.kind, d.server, d.name)):
-        target = _target(definition, requires)
+        target = _target(definition, requires, labels)
         catalog.definitions[definition.digest] = definition
         catalog.local[target.kind, target.server, target.name] = target
         claimed[_key(target)].append(target)
@@ -83,13 +87,17 @@ def connects(target: Target) -> str:
     return target.name.removeprefix(_CONNECT) if target.name.startswith(_CONNECT) else ""
 
 
-def _target(definition: Definition, requires: Mapping[str, frozenset[str]]) -> Target:
+def _target(
+    definition: Definition,
+    requires: Mapping[str, frozenset[str]],
+    labels: Mapping[str, frozenset[str]],
+) -> Target:
     return Target(
         definition.kind,
         definition.server,
         definition.name,
         definition.digest,
-        definition.labels,
+        definition.labels | labels.get(definition.server, frozenset()),
         requires.get(definition.server, frozenset()),
         definition.mirrored,
     )

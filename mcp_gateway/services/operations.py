@@ -121,6 +121,7 @@ class Operations:
             {
                 "name": name,
                 "connector": running.config.connector,
+                "labels": sorted(running.config.governance.labels),
                 "trouble": running.trouble,
                 "detail": running.detail,
                 "served": len(running.reviewed.served),

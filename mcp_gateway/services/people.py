@@ -1,4 +1,4 @@
-"""Whom a log-in stands for now: a key's principal while it is in force, or a person of the store."""
+"""Whom a log-in stands for now: the principal of a key in force, or a person of the store."""
 
 import asyncio
 import time

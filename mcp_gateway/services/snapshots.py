@@ -272,7 +272,9 @@ class Snapshots:
         connected = [name for name, server in running.items() if server.grant.connected]
         served = [d for server in running.values() for d in server.reviewed.served]
         requires = {name: server.requires for name, server in servers.items()}
-        return catalog.build([*self._own, *own.connecting(connected), *served], requires, connected)
+        labels = {name: server.governance.labels for name, server in servers.items()}
+        found = [*self._own, *own.connecting(connected), *served]
+        return catalog.build(found, requires, connected, labels)
 
 
 async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.entries import names
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,4 +35,7 @@ def test_the_wheel_runs_in_an_empty_environment(tmp_path: Path) -> None:
     _run(command, "init", "--data", str(tmp_path / "var"), cwd=tmp_path)
     said = _run(command, "check", "--data", str(tmp_path / "var"), cwd=tmp_path)
 
+    listed = _run(command, "servers", "catalogue", cwd=tmp_path)
+
     assert said.splitlines()[-1].startswith("ok: ")
+    assert listed.count("\ncatalog:") + 1 == len(names())

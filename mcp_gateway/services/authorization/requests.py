@@ -116,7 +116,7 @@ class Requests:
         if not client.verified:
             return False
         host = rfc8252.host_of(row.redirect)
-        given = await asyncio.to_thread(self._consents.given, person.id, client.id, host)
+        given = await asyncio.to_thread(self._consents.given, person.by, client.id, host)
         return frozenset(row.scopes.split()) <= given
 
     async def moved(self, before: str, after: str) -> None:
@@ -135,12 +135,12 @@ class Requests:
             challenge=row.challenge,
             resource=row.resource,
             scopes=row.scopes,
-            person=person.id,
+            person=person.by,
             ends=int(self._clock() + self._settings().authorization.code),
         )
         if not await asyncio.to_thread(self._kept.answer, row.digest, row.browser, code):
             raise AuthorizationFailed(OVER)
-        await asyncio.to_thread(self._consents.give, person.id, client.id, host, scopes)
+        await asyncio.to_thread(self._consents.give, person.by, client.id, host, scopes)
         return redirected(row.redirect, {"code": text, **self._said(row.state)})
 
     async def deny(self, id: str, browser: str) -> str:  # noqa: A002
@@ -163,7 +163,7 @@ class Requests:
 
     async def _record(self, kind: str, row: AuthorizationRow, person: Person | None) -> None:
         body = {
-            "person": person.principal().identity if person else "",
+            "person": person.principal.identity if person else "",
             "client": row.client,
             "redirect_host": rfc8252.host_of(row.redirect),
             "scopes": row.scopes.split(),

@@ -34,7 +34,7 @@ from mcp_gateway.config import ConfigError, load, validated
         ("[authorization]\nunknown = 1", "authorization.unknown"),
         ("[authorization.clients.ci]\nroles = []", "authorization.clients.ci: .*secret or a jwks"),
         ("[vault.pkcs11]\nmodule = 'x'", "vault.pkcs11.pin"),
-        ("[registry]\npublic = 'perhaps'", "registry.public"),
+        ("[registry]\nopen = true", "registry.open"),
         ("[gateway", "gateway.toml"),
         ("", "the file is empty"),
         (" \n\t\n", "the file is empty"),

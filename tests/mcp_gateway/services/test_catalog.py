@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,17 @@ def test_a_definition_is_found_by_both_of_its_names_and_by_its_digest() -> None:
     assert target.requires == {"orders:read"}
     assert made.definitions == {tool.digest: tool}
     assert made.held == {}
+
+
+@pytest.mark.requirement("catalogue:labels")
+def test_what_is_known_of_a_server_is_a_label_of_each_of_its_targets() -> None:
+    claiming = replace(defined("tool", "desk", "open"), labels=frozenset({"claims_read_only"}))
+    others = [defined("prompt", "desk", "greet"), defined("tool", "time", "now")]
+    made = build([claiming, *others], NOTHING, labels={"desk": frozenset({"region:eu"})})
+
+    assert made.names["tool", "desk__open"].labels == {"claims_read_only", "region:eu"}
+    assert made.names["prompt", "desk__greet"].labels == {"region:eu"}
+    assert made.names["tool", "time__now"].labels == frozenset()
 
 
 def test_resources_and_operations_keep_their_own_names() -> None:

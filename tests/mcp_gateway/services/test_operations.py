@@ -186,7 +186,7 @@ async def test_servers_are_listed_with_what_is_wrong_and_what_is_held_back(
     ((listed,), _) = await served.told("servers.list", world)
 
     held = listed.pop("held")
-    calm = {"name": "orders", "connector": "openapi", "trouble": "", "detail": ""}
+    calm = {"name": "orders", "connector": "openapi", "labels": [], "trouble": "", "detail": ""}
     assert listed == {**calm, "served": 0}
     assert "its definition changed" in held["tool/orders/list_orders"]
     assert all(target.startswith("tool/orders/") for target in held)
