@@ -167,7 +167,7 @@ async def _opened(settings: Settings, home: Home, base: Path, stack: AsyncExitSt
     handles = Handles(home.state_secret(), lambda: parts.settings.sessions.question)
     parking = Parking(ledger, lambda: parts.settings.sessions.question)
     on = (home, database, http, ledger, current, keyring, metrics)
-    made = wired(ground := Ground(settings, lambda: parts.settings, *on))
+    made = wired(ground := Ground(settings, lambda: parts.settings, base, *on))
     stack.push_async_callback(made.aclose)
     chain_of = _Chains(ledger, parking, handles, observers, made.broker, Awaited(current))
     listens = made.listens = Listens(current, Attendance(Bulletin()), resolve, handles)
@@ -223,16 +223,19 @@ def _snapshots(
 
 
 def install(parts: Parts, prepared: Prepared) -> None:
-    """Puts a configuration in force: edges, chain and snapshot in one step."""
+    """Puts a configuration in force: edges, chain and snapshot in one step.
+
+    Raises ConfigError, where a part cannot take it: then the one before stays in force.
+    """
     settings = prepared.settings
+    for taken in parts.wired.installed:
+        taken(settings)
     tokens = parts.wired.tokens(settings, _expecting(parts, settings))
     parts.settings = settings
     parts.listens.most = settings.streams.listens
     parts.listens.each = settings.streams.listens_each
     parts.sessions.settings = settings.sessions
     parts.http.held = settings.streams.result_buffer
-    for taken in parts.wired.installed:
-        taken(settings)
     parts.front = _front(parts, settings, tokens)
     parts.snapshots.commit(prepared)
 

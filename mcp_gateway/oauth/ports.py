@@ -250,24 +250,16 @@ class AuthorizationFailed(Exception):
 
 
 class Authorizing(Protocol):
-    """Requests for authorization that wait for the person. `browser` is its cookie's value."""
+    """Requests that wait for the person. `browser` is the cookie of the browser they began in."""
 
     async def asked(self, id: str, browser: str) -> Asking:  # noqa: A002  # what it is
         """Raises AuthorizationFailed."""
-        ...
-
-    async def consented(self, id: str, browser: str, person: Person) -> bool:  # noqa: A002
-        """Whether this person allowed all of it before, so that they need not be asked again."""
-        ...
-
-    async def moved(self, before: str, after: str) -> None:
-        """A browser has another cookie from now on: what waits for it goes along."""
         ...
 
     async def approve(self, id: str, browser: str, person: Person) -> str:  # noqa: A002
         """Where the browser goes with a code. Raises AuthorizationFailed."""
         ...
 
-    async def deny(self, id: str, browser: str) -> str:  # noqa: A002
+    async def deny(self, id: str, browser: str, person: Person) -> str:  # noqa: A002
         """Where the browser goes with a refusal. Raises AuthorizationFailed."""
         ...

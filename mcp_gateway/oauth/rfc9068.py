@@ -278,8 +278,9 @@ def _names(
         names.add(f"client:{principal.client}")
     if session := said.text(claims, "sid"):
         names.add(f"session:{issuer}|{session}")
-    if expected.ours and (family := said.text(claims, "fam")):
-        names.add(f"family:{family}")
+    if expected.ours:
+        found = {"family": said.text(claims, "fam"), "key": said.text(claims, "key")}
+        names |= {f"{kind}:{name}" for kind, name in found.items() if name}
     return frozenset(names)
 
 

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlmodel import col
 
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.rows import AuthorizationRow, CodeRow, PersonRow
+from mcp_gateway.store.rows import AuthorizationRow, CodeRow
 
 TWICE: Final = -1
 """How a code is marked that came more than once: nothing may come of it any more."""
@@ -31,27 +31,19 @@ class Authorizations:
             row = session.get(AuthorizationRow, digest)
             return row if row and self._waits(row, browser) else None
 
-    def moved(self, before: str, after: str) -> None:
-        """A browser is known by another name from now on."""
-        with self._database.quietly() as session:
-            session.exec(
-                update(AuthorizationRow)
-                .where(col(AuthorizationRow.browser) == before, col(AuthorizationRow.done) == 0)
-                .values(browser=after)
-            )
-
-    def answer(self, digest: str, browser: str, code: CodeRow | None) -> bool:
-        """Ends a request, with a code or without. False when somebody else was as fast."""
+    def answer(self, digest: str, browser: str) -> bool:
+        """Ends a request. False when somebody else was as fast."""
         with self._database.quietly() as session:
             row = session.get(AuthorizationRow, digest)
             if row is None or not self._waits(row, browser):
                 return False
             row.done = int(self._clock())
-            row.person = code.person if code else ""
             session.add(row)
-            if code:
-                session.add(code)
             return True
+
+    def issue(self, code: CodeRow) -> None:
+        with self._database.quietly() as session:
+            session.add(code)
 
     def redeem(self, digest: str) -> tuple[CodeRow, bool] | None:
         """A code, and whether it is shown for the first time: from now on it is used."""
@@ -63,11 +55,6 @@ class Authorizations:
             row.used = int(self._clock()) if first else TWICE
             session.add(row)
             return row, first
-
-    def person(self, id_: str) -> PersonRow | None:
-        """Whoever gave the consent, as they are now."""
-        with self._database.reading() as session:
-            return session.get(PersonRow, id_)
 
     def forget(self, kept: int) -> None:
         """Rows that have been over for `kept` seconds: until then a second use is noticed."""

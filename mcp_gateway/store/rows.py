@@ -88,7 +88,6 @@ class AuthorizationRow(SQLModel, table=True):
     resource: str
     state: str = ""
     challenge: str
-    person: str = ""
     created: int
     ends: int
     done: int = 0
@@ -111,21 +110,6 @@ class CodeRow(SQLModel, table=True):
     used: int = 0
 
 
-class ConsentRow(SQLModel, table=True):
-    """What one person allowed one client at one redirect host."""
-
-    __tablename__ = "consents"
-    __table_args__ = (UniqueConstraint("person", "client", "host"),)
-
-    id: str = Field(primary_key=True)
-    person: str
-    client: str
-    host: str
-    scopes: str
-    created: int
-    revoked: int = 0
-
-
 class FamilyRow(SQLModel, table=True):
     """Every token that came of one authorization: revoked together."""
 
@@ -134,7 +118,6 @@ class FamilyRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     person: str
     client: str
-    consent: str = ""
     resource: str
     scopes: str
     created: int

@@ -6,6 +6,7 @@ Each file wires one of them: it takes what is there already, and adds what it br
 from typing import Final
 
 from mcp_gateway.wiring import (
+    authorization,
     connecting,
     connections,
     issuers,
@@ -15,7 +16,7 @@ from mcp_gateway.wiring import (
 )
 from mcp_gateway.wiring.ground import Ground, Wired
 
-ORDER: Final = (secrets, connecting, upstreams, issuers, logins, connections)
+ORDER: Final = (secrets, connecting, upstreams, issuers, logins, authorization, connections)
 
 
 def wired(ground: Ground) -> Wired:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.routing import Route
@@ -41,11 +42,13 @@ from mcp_gateway.wire.http import HttpClient
 class Ground:
     """What is open before anything is wired.
 
-    `settings` gives the configuration in force, once there is one; `at_start` is the first.
+    `settings` gives the configuration in force, once there is one; `at_start` is the first. The
+    paths in it are relative to `base`.
     """
 
     at_start: Settings
     settings: Callable[[], Settings]
+    base: Path
     home: Home
     database: Database
     http: HttpClient

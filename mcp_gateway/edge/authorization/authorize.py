@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from mcp_gateway.edge.asgi import Headers, HttpError
-from mcp_gateway.edge.authorization import cookie
+from mcp_gateway.edge.asgi import HttpError
 from mcp_gateway.edge.authorization.answers import Answers, peer_of
+from mcp_gateway.edge.pages import cookies
 from mcp_gateway.oauth.server.rfc6749 import OAuthError, Parameters
-from mcp_gateway.services.authorization.requests import Requests
+from mcp_gateway.services.authorization.requests import WAITS, Requests
 
 GUARDED: Final = {
     "cache-control": "no-store",
@@ -35,22 +35,19 @@ class Authorize:
 
     async def _authorize(self, request: Request) -> Response:
         try:
-            headers = self._answers.check_host(request)
-            return await self._begun(request, headers)
+            self._answers.check_host(request)
+            return await self._begun(request)
         except HttpError as error:
             return _told(error.text, error.status)
         except OAuthError as error:
             return _told(f"This log-in cannot begin: {error.description}.", error.status)
 
-    async def _begun(self, request: Request, headers: Headers) -> Response:
-        asked = Parameters.parse(request.url.query)
-        known = cookie.value_of(headers, self._public())
-        value = known or cookie.fresh()
-        where = await self._requests.begin(asked, value, peer_of(request))
+    async def _begun(self, request: Request) -> Response:
+        asked, public = Parameters.parse(request.url.query), self._public()
+        browser = cookies.value_of(request, cookies.AUTHORIZING, public) or cookies.fresh()
+        where = await self._requests.begin(asked, browser, peer_of(request))
         answer = RedirectResponse(where, 303, GUARDED)
-        if not known:
-            name, text = cookie.setting(value, self._public())
-            answer.raw_headers.append((name, text))
+        cookies.put(answer, cookies.AUTHORIZING, public, browser, WAITS)
         return answer
 
 

@@ -10,6 +10,8 @@ BROWSER: Final = "mcpgw"
 """Who is logged in."""
 CONNECTING: Final = "mcpgw-connect"
 """Which browser began to connect an upstream."""
+AUTHORIZING: Final = "mcpgw-authorize"
+"""In which browser a client asked for authorization."""
 
 
 def fresh() -> str:

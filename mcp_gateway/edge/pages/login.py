@@ -28,7 +28,9 @@ LIFE: Final = 24 * 3600
 _BEGUN: Final = "mcpgw-login"
 """Which browser was shown the form."""
 _MINUTES: Final = 600
-_NEXT: Final = re.compile(r"/connect/[A-Za-z0-9_-]{43}|/connections")
+_NEXT: Final = re.compile(
+    r"/connect/[A-Za-z0-9_-]{43}|/connections|/oauth/consent\?request=[A-Za-z0-9_-]{43}"
+)
 """Where a log-in may lead: pages of the gateway's own, named here."""
 _Shown = Callable[[Request], Awaitable[Response]]
 

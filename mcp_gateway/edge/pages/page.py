@@ -31,6 +31,14 @@ HEADERS: Final = {
 }
 
 
-def page(template: str, status: int = 200, **shown: Any) -> Response:
-    """One page. What is shown in it is text, whatever it holds."""
-    return HTMLResponse(_TEMPLATES.get_template(template).render(shown), status, HEADERS)
+def page(template: str, status: int = 200, *, onward: str = "", **shown: Any) -> Response:
+    """One page. What is shown in it is text, whatever it holds.
+
+    `onward` is another origin that the answer to its form may lead to.
+    """
+    answer = HTMLResponse(_TEMPLATES.get_template(template).render(shown), status, HEADERS)
+    if onward:
+        policy = HEADERS["content-security-policy"]
+        own = "form-action 'self'"
+        answer.headers["content-security-policy"] = policy.replace(own, f"{own} {onward}")
+    return answer

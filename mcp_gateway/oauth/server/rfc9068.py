@@ -18,23 +18,26 @@ TYPE: Final = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What one token says. `family` is empty where nothing can renew it."""
+    """What one token says. `family` is empty where nothing can renew it.
+
+    `key` is the id of the API key that the person logged in with, if it was one.
+    """
 
     issuer: str
-    subject: str
     principal: Principal
     resource: str
     id: str
     issued: int
     expires: int
     family: str = ""
+    key: str = ""
 
     def claims(self) -> dict[str, Any]:
         """`iss` is who signs, `idp` and `idp_sub` whom it is for, whatever they logged in with."""
         who = self.principal
         found: dict[str, Any] = {
             "iss": self.issuer,
-            "sub": self.subject,
+            "sub": who.identity,
             "aud": [self.resource],
             "client_id": who.client,
             "scope": spelled(who.scopes),
@@ -49,6 +52,8 @@ class Token:
         }
         if self.family:
             found["fam"] = self.family
+        if self.key:
+            found["key"] = self.key
         if who.actor:
             found["act"] = {"sub": who.actor}
         return found

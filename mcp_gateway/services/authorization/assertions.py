@@ -91,7 +91,7 @@ class Assertions:
             mode=client.mode,
         )
         issued = held.claims["iat"]
-        return Grant(ASSERTION, principal.identity, principal, resource, since=issued)
+        return Grant(ASSERTION, principal, resource, since=issued)
 
     async def _read(self, text: str, section: AssertionSection, own: str) -> id_jag.Assertion:
         """With the keys that are known; once more with fresh ones. Raises AssertionRefused."""

@@ -96,5 +96,6 @@ def _names(claims: Mapping[str, Any]) -> frozenset[str]:
             f"subject:{claims['idp']}|{claims['idp_sub']}",
             f"client:{claims['client_id']}",
             f"family:{claims.get('fam', '')}",
+            f"key:{claims.get('key', '')}",
         )
     )

@@ -20,25 +20,26 @@ from mcp_gateway.services.authorization.signing import Signing
 class Grant:
     """What a token is minted from.
 
-    `since` is when it was granted, now if it is 0: what ended later ends it. One that is not
-    `recorded` by itself is counted elsewhere.
+    `since` is when it was granted, now if it is 0: what ended later ends it. `ends` is when what
+    the person logged in with is over, 0 for never, `key` the id of the API key that it was. One
+    that is not `recorded` by itself is counted elsewhere.
     """
 
     kind: str
-    subject: str
     principal: Principal
     resource: str
     family: str = ""
     since: int = 0
+    ends: int = 0
+    key: str = ""
     recorded: bool = True
 
     @property
     def names(self) -> frozenset[str]:
         """By which it can be revoked."""
         who = self.principal
-        return frozenset(
-            (f"subject:{who.identity}", f"client:{who.client}", f"family:{self.family}")
-        )
+        found = {f"subject:{who.identity}", f"client:{who.client}", f"family:{self.family}"}
+        return frozenset(found | ({f"key:{self.key}"} if self.key else set()))
 
 
 class Minting:
@@ -63,15 +64,16 @@ class Minting:
         settings, now = self._settings(), int(self._clock())
         self._check(grant, now)
         lasts = int(settings.authorization.access_token)
+        lasts = min(lasts, grant.ends - now) if grant.ends else lasts
         token = Token(
             settings.public,
-            grant.subject,
             grant.principal,
             grant.resource,
             secrets.token_hex(16),
             now,
             now + lasts,
             grant.family,
+            grant.key,
         )
         key = await self._signing.key()
         if grant.recorded:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mcp_gateway.config import Settings
+from mcp_gateway.oauth.ports import Person
 from mcp_gateway.oauth.server import rfc8414
 from mcp_gateway.oauth.server.rfc6749 import OAuthError
 
@@ -38,6 +39,14 @@ def granted(asked: frozenset[str], settings: Settings) -> frozenset[str]:
     if not (found := asked & scopes(settings)):
         raise OAuthError("invalid_scope", "the gateway has none of these scopes")
     return found
+
+
+def allowed(asked: frozenset[str], person: Person, settings: Settings) -> frozenset[str]:
+    """Of what is asked for, what the log-in is good for: an API key has scopes of its own."""
+    if not person.by.startswith("key:"):
+        return asked
+    everybody = {OFFLINE, *settings.authorization.scopes}
+    return frozenset(asked & (person.principal.scopes | everybody))
 
 
 def metadata(settings: Settings) -> Mapping[str, Any]:

@@ -25,7 +25,6 @@ from mcp_gateway.services.authorization.client import Client, digest_of
 from mcp_gateway.services.authorization.clients import Clients
 from mcp_gateway.services.authorization.throttle import Throttle
 from mcp_gateway.store.authorization import Authorizations
-from mcp_gateway.store.consents import Consents
 from mcp_gateway.store.rows import AuthorizationRow, CodeRow
 
 WAITS: Final = 600
@@ -41,14 +40,12 @@ class Requests:
     def __init__(
         self,
         kept: Authorizations,
-        consents: Consents,
         clients: Clients,
         ledger: ports.Ledger,
         settings: Callable[[], Settings],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kept = kept
-        self._consents = consents
         self._clients = clients
         self._ledger = ledger
         self._settings = settings
@@ -110,22 +107,11 @@ class Requests:
             form_action=rfc8252.origin_of(row.redirect),
         )
 
-    async def consented(self, id: str, browser: str, person: Person) -> bool:  # noqa: A002
-        """Never for clients that registered themselves: anybody could under the same name."""
-        row, client = await self._waiting(id, browser)
-        if not client.verified:
-            return False
-        host = rfc8252.host_of(row.redirect)
-        given = await asyncio.to_thread(self._consents.given, person.by, client.id, host)
-        return frozenset(row.scopes.split()) <= given
-
-    async def moved(self, before: str, after: str) -> None:
-        await asyncio.to_thread(self._kept.moved, _digest(before), _digest(after))
-
     async def approve(self, id: str, browser: str, person: Person) -> str:  # noqa: A002
-        row, client = await self._waiting(id, browser)
-        await self._record("consent.given", row, person)
-        host, scopes = rfc8252.host_of(row.redirect), frozenset(row.scopes.split())
+        row, client = await self._answered(id, browser)
+        settings = self._settings()
+        scopes = offer.allowed(frozenset(row.scopes.split()), person, settings)
+        await self._record("consent.given", row, person, scopes)
         text = secrets.token_urlsafe(32)
         code = CodeRow(
             digest=_digest(text),
@@ -134,22 +120,25 @@ class Requests:
             redirect=row.redirect,
             challenge=row.challenge,
             resource=row.resource,
-            scopes=row.scopes,
+            scopes=spelled(scopes),
             person=person.by,
-            ends=int(self._clock() + self._settings().authorization.code),
+            ends=int(self._clock() + settings.authorization.code),
         )
-        if not await asyncio.to_thread(self._kept.answer, row.digest, row.browser, code):
-            raise AuthorizationFailed(OVER)
-        await asyncio.to_thread(self._consents.give, person.by, client.id, host, scopes)
+        await asyncio.to_thread(self._kept.issue, code)
         return redirected(row.redirect, {"code": text, **self._said(row.state)})
 
-    async def deny(self, id: str, browser: str) -> str:  # noqa: A002
-        row, _ = await self._waiting(id, browser)
-        await self._record("consent.denied", row, None)
-        if not await asyncio.to_thread(self._kept.answer, row.digest, row.browser, None):
-            raise AuthorizationFailed(OVER)
+    async def deny(self, id: str, browser: str, person: Person) -> str:  # noqa: A002
+        row, _ = await self._answered(id, browser)
+        await self._record("consent.denied", row, person, frozenset(row.scopes.split()))
         error = OAuthError("access_denied", "the person said no")
         return redirected(row.redirect, {**error.body, **self._said(row.state)})
+
+    async def _answered(self, id_: str, browser: str) -> tuple[AuthorizationRow, Client]:
+        """A request that is answered by this, once. Raises AuthorizationFailed."""
+        found = await self._waiting(id_, browser)
+        if not await asyncio.to_thread(self._kept.answer, found[0].digest, found[0].browser):
+            raise AuthorizationFailed(OVER)
+        return found
 
     async def _waiting(self, id_: str, browser: str) -> tuple[AuthorizationRow, Client]:
         """Raises AuthorizationFailed."""
@@ -161,12 +150,16 @@ class Requests:
         except OAuthError as error:
             raise AuthorizationFailed(error.description) from None
 
-    async def _record(self, kind: str, row: AuthorizationRow, person: Person | None) -> None:
+    async def _record(
+        self, kind: str, row: AuthorizationRow, person: Person, scopes: frozenset[str]
+    ) -> None:
         body = {
-            "person": person.principal.identity if person else "",
+            "identity": person.principal.identity,
+            "tenant": person.principal.tenant,
             "client": row.client,
             "redirect_host": rfc8252.host_of(row.redirect),
-            "scopes": row.scopes.split(),
+            "resource": row.resource,
+            "scopes": sorted(scopes),
         }
         await self._ledger.append(Entry(kind, body=body))
 

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mcp_gateway.config import Settings
-from mcp_gateway.core.principal import Principal
+from mcp_gateway.oauth.ports import People
 from mcp_gateway.oauth.server.rfc6749 import (
     OAuthError,
     Parameters,
     invalid_grant,
 )
 from mcp_gateway.oauth.server.rfc8414 import ASSERTION, CLIENT, CODE, REFRESH
+from mcp_gateway.services.authorization import offer
 from mcp_gateway.services.authorization.assertions import Assertions
 from mcp_gateway.services.authorization.client import Client
 from mcp_gateway.services.authorization.clients import Clients
@@ -19,7 +21,6 @@ from mcp_gateway.services.authorization.families import Families, Held
 from mcp_gateway.services.authorization.minting import Grant, Minting
 from mcp_gateway.services.authorization.workloads import workload
 from mcp_gateway.store import clients as store
-from mcp_gateway.store.authorization import Authorizations
 
 Answer = Mapping[str, Any]
 
@@ -32,7 +33,7 @@ class Tokens:
         clients: Clients,
         kept: store.Clients,
         families: Families,
-        authorizations: Authorizations,
+        people: People,
         assertions: Assertions,
         minting: Minting,
         settings: Callable[[], Settings],
@@ -40,7 +41,7 @@ class Tokens:
         self._clients = clients
         self._kept = kept
         self._families = families
-        self._authorizations = authorizations
+        self._people = people
         self._assertions = assertions
         self._minting = minting
         self._settings = settings
@@ -72,32 +73,15 @@ class Tokens:
 
     async def _minted(self, kind: str, held: Held, client: Client, scopes: str) -> Answer:
         """For the person as they are now: roles are what they have today."""
-        family = held.family
-        person = await asyncio.to_thread(self._authorizations.person, family.person)
-        if person is None or person.disabled:
-            await self._families.end(family.id, "the person is disabled")
-            raise invalid_grant("nobody may log in by that name any more")
-        principal = Principal(
-            person.issuer,
-            person.subject,
-            person.tenant,
-            client=client.id,
-            roles=frozenset(person.roles.split()),
-            scopes=frozenset(scopes.split()),
-            mode=client.mode,
-        )
-        recorded = kind == CODE
-        answer = await self._minting(
-            Grant(
-                kind,
-                person.id,
-                principal,
-                family.resource,
-                family.id,
-                family.created,
-                recorded=recorded,
-            )
-        )
+        family, person = held.family, await self._people.person(held.family.person)
+        if person is None:
+            await self._families.end(family.id, "the person may not log in any more")
+            raise invalid_grant("what was logged in with is over: log in again")
+        wanted = offer.allowed(frozenset(scopes.split()), person, self._settings())
+        who = replace(person.principal, client=client.id, scopes=wanted, mode=client.mode)
+        key = next((name[4:] for name in person.names if name.startswith("key:")), "")
+        grant = Grant(kind, who, family.resource, family.id, family.created, person.expires, key)
+        answer = await self._minting(replace(grant, recorded=kind == CODE))
         return answer | ({"refresh_token": held.refresh} if held.refresh else {})
 
     async def _by_itself(self, form: Parameters, client: Client) -> Answer:

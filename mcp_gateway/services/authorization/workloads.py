@@ -31,7 +31,6 @@ def workload(client: Client, form: Parameters, settings: Settings) -> Grant:
     )
     return Grant(
         CLIENT,
-        f"client:{client.id}",
         principal,
         rfc8707.chosen(form.resources, offer.endpoints(settings), offer.whole(settings)),
     )
