@@ -140,7 +140,7 @@ class Clients:
         id_, now = secrets.token_urlsafe(16), int(self._clock())
         secret = "" if asked.method == "none" else secrets.token_urlsafe(32)
         hosts = sorted({host_of(redirect) for redirect in asked.redirects})
-        body = {"client": id_, "kind": store.DCR, "host": "", "redirect_hosts": hosts}
+        body = {"client": id_, "way": store.DCR, "host": "", "redirect_hosts": hosts}
         await self._ledger.append(Entry("client.registered", body=body))
         row = ClientRow(
             id=id_,

@@ -101,7 +101,7 @@ class Documents:
         raw, lasts = await self._fetched(id_)
         client, now = self._read(id_, raw), int(self._clock())
         hosts = sorted({host_of(redirect) for redirect in client.redirects})
-        body = {"client": id_, "kind": CIMD, "host": client.host, "redirect_hosts": hosts}
+        body = {"client": id_, "way": CIMD, "host": client.host, "redirect_hosts": hosts}
         await self._ledger.append(Entry("client.fetched", body=body))
         row = ClientRow(
             id=id_,
