@@ -1,13 +1,30 @@
-"""A browser without a screen: pages, their forms and links, and cookies. Scripts do not run."""
+"""A browser without a screen: pages, their forms, and cookies. Scripts do not run."""
 
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Final, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-HOPS = 10
+HOPS: Final = 10
+BOUND: Final = 30.0
+
+
+class Browser(Protocol):
+    """What one person does with pages. `visited` are their places, without what follows a `?`."""
+
+    visited: list[str]
+
+    async def open(self, url: str) -> None: ...
+
+    async def send(self, **filled: str) -> None:
+        """The first form of the page, with these of its fields filled in."""
+
+    async def heading(self) -> str: ...
 
 
 @dataclass
@@ -20,12 +37,11 @@ class Form:
 
 
 class Page(HTMLParser):
-    """The forms and links of a page, and the words that a person reads on it."""
+    """The forms of a page, and its heading."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
-        self.links: list[str] = []
         self.heading = ""
         self._within = ""
         self.feed(text)
@@ -37,8 +53,6 @@ class Page(HTMLParser):
             self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
         if tag in ("input", "button") and self.forms and said.get("name"):
             self.forms[-1].fields[said["name"]] = said.get("value", "")
-        if tag == "a" and said.get("href"):
-            self.links.append(said["href"])
 
     def handle_data(self, data: str) -> None:
         if self._within == "h1":
@@ -46,8 +60,8 @@ class Page(HTMLParser):
         self._within = "" if data.strip() else self._within
 
 
-class Browser:
-    """One person's. `visited` are the places that it showed, without what stands behind a `?`."""
+class FormBrowser:
+    """By HTTP alone. An answer that is an error is one here."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
@@ -58,13 +72,7 @@ class Browser:
     async def open(self, url: str) -> None:
         await self._go("get", url)
 
-    async def follow(self) -> None:
-        """The one link of the page."""
-        (link,) = self.page.links
-        await self.open(urljoin(self.url, link))
-
     async def send(self, **filled: str) -> None:
-        """The first form of the page, with some of its fields filled in."""
         form = self.page.forms[0]
         unknown = filled.keys() - form.fields.keys()
         if unknown:
@@ -72,19 +80,30 @@ class Browser:
         where = urljoin(self.url, form.action)
         await self._go(form.method, where, {**form.fields, **filled})
 
+    async def heading(self) -> str:
+        return self.page.heading
+
     async def _go(self, method: str, url: str, fields: dict[str, str] | None = None) -> None:
         sent: dict[str, Any] = {"data": fields} if method == "post" else {"params": fields}
         for _ in range(HOPS):
             answer = await self._http.request(method.upper(), url, **sent)
-            if not answer.has_redirect_location:
+            where = answer.headers.get("location") if answer.has_redirect_location else ""
+            where = where or answer.headers.get("refresh", "").partition("0;url=")[2]
+            if not where:
                 break
-            method, url, sent = "get", urljoin(url, answer.headers["location"]), {}
+            method, url, sent = "get", urljoin(url, where), {}
         else:
             raise RecursionError(f"{url} redirects without end")
         if answer.status_code >= httpx2.codes.BAD_REQUEST:
             raise AssertionError(f"{answer.status_code} at {bare(url)}: {answer.text[:400]}")
         self.url, self.page = str(answer.url), Page(answer.text)
         self.visited.append(bare(self.url))
+
+
+@asynccontextmanager
+async def form_browser(trusted: ssl.SSLContext) -> AsyncIterator[FormBrowser]:
+    async with httpx2.AsyncClient(verify=trusted, timeout=BOUND) as http:
+        yield FormBrowser(http)
 
 
 def bare(url: str) -> str:

@@ -4,8 +4,9 @@ Everything in it is real and runs on this machine: an OpenID provider, an upstre
 tokens alone, the gateway as a process of its own, the SDK's client as the runtime, and a browser.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,8 @@ CLIENT: Final = {
 }
 FEATURES: Final = {"registration": {"enabled": True}, "revocation": {"enabled": True}}
 Say = Callable[[str], None]
+Opens = Callable[[ssl.SSLContext], AbstractAsyncContextManager[Browser]]
+"""Opens a browser of a person who trusts what is given."""
 
 
 @dataclass
@@ -81,12 +84,13 @@ class Stage:
     desk: Desk
     gateway: Served
     say: Say
+    opens: Opens
     told: Told = field(default_factory=Told)
 
 
-async def tell(folder: Path, say: Say) -> Told:
+async def tell(folder: Path, say: Say, opens: Opens) -> Told:
     """The whole story. Raises when a part of it does not come to pass."""
-    async with _staged(folder, say) as stage:
+    async with _staged(folder, say, opens) as stage:
         _say_who_is_there(stage)
         await _turned_away(stage)
         alice = _given_a_key(stage)
@@ -97,7 +101,7 @@ async def tell(folder: Path, say: Say) -> Told:
 
 
 @asynccontextmanager
-async def _staged(folder: Path, say: Say) -> AsyncIterator[Stage]:
+async def _staged(folder: Path, say: Say, opens: Opens) -> AsyncIterator[Stage]:
     authority = Authority(folder)
     secret, rules = folder / "secret", folder / "rules.csv"
     secret.write_text(SECRET, "utf-8")
@@ -109,7 +113,7 @@ async def _staged(folder: Path, say: Say) -> AsyncIterator[Stage]:
         config = CONFIG.format(ca=authority.certificate, desk=desk.url, rules=rules, secret=secret)
         async with served(folder, config) as gateway:
             await gateway.serving("desk")
-            yield Stage(provider, desk, gateway, say)
+            yield Stage(provider, desk, gateway, say, opens)
 
 
 def _say_who_is_there(stage: Stage) -> None:
@@ -175,19 +179,17 @@ async def _called(stage: Stage, key: str) -> None:
 
 async def _consent(stage: Stage, link: str, key: str) -> None:
     """The link, the log-in at the gateway, and log-in and consent at the provider."""
-    async with httpx2.AsyncClient(verify=stage.provider.trusted, timeout=BOUND) as http:
-        browser = Browser(http)
+    async with stage.opens(stage.provider.trusted) as browser:
         await browser.open(link)
-        stage.say(f"  in the browser    {browser.page.heading}: she shows her key")
+        stage.say(f"  in the browser    {await browser.heading()}: she shows her key")
         await browser.send(key=key)
-        stage.say(f"                    {browser.page.heading}: she agrees to go there")
+        stage.say(f"                    {await browser.heading()}: she agrees to go there")
         await browser.send()
-        await browser.follow()
         stage.say(f"                    {bare(stage.provider.url)}: she is ada there, and logs in")
         await browser.send(login="ada", password="any")
         stage.say("                    she consents to orders:read")
         await browser.send()
-        stage.say(f"                    {browser.page.heading}")
+        stage.say(f"                    {await browser.heading()}")
     stage.told.visited = browser.visited
 
 

@@ -2,16 +2,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.oauth import tell
+from tests.demo import chromium
+from tests.demo.browser import form_browser
+from tests.demo.oauth import Opens, tell
 
 
 @pytest.mark.requirement("demo:oauth")
+@pytest.mark.parametrize(
+    "opens",
+    [
+        form_browser,
+        pytest.param(
+            chromium.chromium,
+            marks=pytest.mark.skipif(
+                not chromium.installed(), reason="needs chromium and playwright"
+            ),
+        ),
+    ],
+)
 async def test_the_call_is_made_as_its_person_and_the_ledger_names_the_credential(
-    tmp_path: Path,
+    tmp_path: Path, opens: Opens
 ) -> None:
     lines: list[str] = []
 
-    told = await tell(tmp_path, lines.append)
+    told = await tell(tmp_path, lines.append, opens)
 
     assert told.answer == "the orders of ada, read with the scopes orders:read"
     assert len(told.asked) == 1
