@@ -42,6 +42,14 @@ class Machine:
         ran = run("clients", "export", client, *exported, "--out", str(self.etc / folder))
         assert ran.exit_code == 0, ran.output
 
+    def a_project_brings(self, url: str) -> None:
+        """A server in the folder that the person works in, which they trust as it is."""
+        servers = {"mcpServers": {"project": {"type": "http", "url": url}}}
+        (self.shell.home / ".mcp.json").write_text(json.dumps(servers), "utf-8")
+        trusted = self.shell.home / ".claude" / "settings.local.json"
+        trusted.parent.mkdir(exist_ok=True)
+        trusted.write_text(json.dumps({"enableAllProjectMcpServers": True}), "utf-8")
+
     async def run(self, *words: str, **variables: str) -> Ran:
         work = self.etc.with_name("work")
         work.mkdir(exist_ok=True)
@@ -64,16 +72,17 @@ def machine(tmp_path: Path) -> Machine:
 
 @asynccontextmanager
 async def another_server() -> AsyncIterator[tuple[str, list[str]]]:
-    """Yields the URL of a server that is not the gateway, and the MCP requests that it was sent."""
+    """Yields the URL of a server that is not the gateway, and where on it messages were sent."""
     heard: list[str] = []
 
     def answer(request: bytes) -> bytes:
-        if request.startswith(b"POST /mcp "):
-            heard.append(request.partition(b"\r\n\r\n")[2].decode())
+        method, path, *_ = request.decode("latin-1").split(" ")
+        if method == "POST":
+            heard.append(path)
         return NOT_FOUND
 
     async with raw_server(answer) as (url, _):
-        yield f"{url}mcp", heard
+        yield url.rstrip("/"), heard
 
 
 @pytest.mark.requirement("clients:claude-code-reaches-only-the-gateway")
@@ -85,26 +94,27 @@ async def test_a_managed_claude_code_reaches_the_gateway_and_no_other_server(
     asked = ("-p", "Try.", "--allowedTools", "mcp__gateway", "--output-format", "json")
 
     async with another_server() as (other, heard), scripted_model(script) as url:
-        adds = ("claude", "mcp", "add", "--transport", "http", "other", other)
-        await machine.run(*adds)
+        adds = ("claude", "mcp", "add", "--transport", "http")
+        await machine.run(*adds, "other", f"{other}/added")
+        machine.a_project_brings(f"{other}/project")
         await machine.run("claude", "mcp", "list")
-        unmanaged = len(heard)
+        unmanaged = list(heard)
         machine.manage("claude", "claude-code", gateway)
         model = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "none", **QUIET, **shown}
-        server = {"mcpServers": {"flag": {"type": "http", "url": other}}}
+        server = {"mcpServers": {"flag": {"type": "http", "url": f"{other}/flag"}}}
         listed = await machine.run("claude", "mcp", "list", **shown)
-        added = await machine.run(*adds[:-2], "another", other)
+        added = await machine.run(*adds, "another", f"{other}/another")
         ran = await machine.run("claude", *asked, **model)
         flagged = await machine.run("claude", *asked, "--mcp-config", json.dumps(server), **model)
 
-    assert unmanaged > 0
+    assert {"/added", "/project"} <= set(unmanaged)
     assert f"gateway: {gateway.url}/mcp (HTTP) - ✔ Connected" in listed.out
-    assert "other" not in listed.out
+    assert other not in listed.out
     assert (added.code, "exclusive control" in added.err) == (1, True)
     assert json.loads(ran.out)["result"] == "Done."
     assert '"subject":"admin"' in script.shown[0].replace(" ", "")
     assert "flag" in flagged.err
-    assert len(heard) == unmanaged
+    assert heard == unmanaged
 
 
 @pytest.mark.requirement("clients:claude-code-reaches-only-the-gateway")
@@ -116,9 +126,11 @@ async def test_the_list_alone_keeps_claude_code_from_servers_that_people_add(
     (machine.etc / "claude-code" / "managed-mcp.json").unlink()
 
     async with another_server() as (other, heard):
-        added = await machine.run("claude", "mcp", "add", "--transport", "http", "other", other)
+        adds = ("claude", "mcp", "add", "--transport", "http")
+        added = await machine.run(*adds, "other", f"{other}/added")
+        machine.a_project_brings(f"{other}/project")
         ours = ("gateway", f"{gateway.url}/mcp", "-H", f"Authorization: Bearer {gateway.key}")
-        await machine.run("claude", "mcp", "add", "--transport", "http", *ours)
+        await machine.run(*adds, *ours)
         listed = await machine.run("claude", "mcp", "list")
 
     assert "✔ Connected" in listed.out
@@ -136,7 +148,9 @@ async def test_a_managed_codex_reaches_the_gateway_and_no_other_server(
     script, shown = Script([Step("gateway__whoami")]), {"MCP_GATEWAY_KEY": gateway.key}
 
     async with another_server() as (other, heard), scripted_model(script) as url:
-        servers = f'[mcp_servers.other]\nurl = "{other}"\n[mcp_servers.local]\ncommand = "false"\n'
+        servers = (
+            f'[mcp_servers.other]\nurl = "{other}/mcp"\n[mcp_servers.local]\ncommand = "false"\n'
+        )
         config.write_text(PROVIDER.format(model=url) + servers, "utf-8")
         free = await machine.run("codex", "mcp", "list", "--json")
         machine.manage("codex", "codex", gateway)
