@@ -17,6 +17,9 @@ up: $(VENV)/.runtime $(SAMPLES)/.ready  ## run the gateway on 127.0.0.1:8080, wi
 test: $(VENV)/.dev $(SAMPLES)/.oidc $(RUNTIMES)/inspector/.ready  ## run the test suite
 	$(BIN)/python -m pytest -n auto -q
 
+demo-oauth: $(VENV)/.dev $(SAMPLES)/.oidc  ## tell the story of a call: who calls, who consents, what the upstream sees
+	@$(BIN)/python -m tests.demo
+
 test-runtimes: $(VENV)/.dev $(RUNTIMES)/agents/.ready  ## drive Claude Code and Codex (installs 770 MB)
 	$(BIN)/python -m pytest -q -m agents tests/runtimes
 
@@ -85,4 +88,4 @@ $(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
 	sh tests/support/npm.sh $(BIN)/python $(<D) $(@D)
 	@touch $@
 
-.PHONY: help up test test-runtimes test-debian check fix conformance bench soak lock clean
+.PHONY: help up test demo-oauth test-runtimes test-debian check fix conformance bench soak lock clean

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from mcp_gateway.cli import admin, catalogue, check, grants, ledger, run, tokens, vault
+from mcp_gateway.cli import admin, catalogue, check, clients, grants, ledger, run, tokens, vault
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
 from mcp_gateway.store.database import StoreDamagedError
@@ -54,6 +54,7 @@ for command in (
     grants.grants,
     tokens.tokens,
     vault.vault,
+    clients.clients,
 ):
     main.add_command(command)
 

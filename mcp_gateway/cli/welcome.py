@@ -1,9 +1,14 @@
 """What `serve` prints once it listens: where everything is, and what to paste where."""
 
 from pathlib import Path
+from textwrap import indent
+from typing import Final
 
+from mcp_gateway.cli import snippets
 from mcp_gateway.config import Settings
 from mcp_gateway.home import Home
+
+VARIABLE: Final = "MCP_GATEWAY_KEY"
 
 
 def welcome(home: Home, config: Path, settings: Settings, key: str) -> str:
@@ -18,15 +23,14 @@ def welcome(home: Home, config: Path, settings: Settings, key: str) -> str:
     lines += [
         "",
         "Claude Code:",
-        f'  claude mcp add --transport http gateway {url} -H "Authorization: Bearer {shown}"',
+        f"  {snippets.claude(url, shown)}",
         "",
         "Cursor (~/.cursor/mcp.json):",
-        f'  {{"mcpServers": {{"gateway": {{"url": "{url}",',
-        f'    "headers": {{"Authorization": "Bearer {shown}"}}}}}}}}',
+        indent(snippets.one_line(snippets.cursor(url, shown)), "  "),
         "",
         "Codex:",
-        f"  export MCP_GATEWAY_KEY={shown}",
-        f"  codex mcp add gateway --url {url} --bearer-token-env-var MCP_GATEWAY_KEY",
+        f"  export {VARIABLE}={shown}",
+        f"  {snippets.codex(url, VARIABLE)}",
         "",
     ]
     return "\n".join(lines)

@@ -26,8 +26,8 @@ OF_SEVERAL: Final = {
 }
 """Tests that are about more than one source, or about one that has no name."""
 BESIDE: Final = {
-    *("architecture", "bench", "conformance", "deploy", "fuzz", "runtimes", "scenarios", "soak"),
-    "support",
+    *("architecture", "bench", "conformance", "demo", "deploy", "fuzz", "runtimes", "scenarios"),
+    *("soak", "support"),
 }
 """Folders of tests that mirror nothing."""
 

@@ -51,7 +51,7 @@ class Shell:
         process = await asyncio.create_subprocess_exec(
             *words,
             cwd=self.home,
-            env=self._environment(variables),
+            env=self.environment(variables),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -70,6 +70,7 @@ class Shell:
         """Runs lines as if they were pasted into a shell."""
         return await self.run("/bin/sh", "-ec", lines, **variables)
 
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """What a command sees: this home, and nothing of the tester's but what is given."""
         path = f"{self.home / 'bin'}:{NODE.parent}:/usr/bin:/bin"
         return {"HOME": str(self.home), "PATH": path, "LANG": "C.UTF-8", **variables}

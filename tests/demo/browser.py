@@ -1,0 +1,112 @@
+"""A browser without a screen: pages, their forms, and cookies. Scripts do not run."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any, Final, Protocol
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+HOPS: Final = 10
+BOUND: Final = 30.0
+
+
+class Browser(Protocol):
+    """What one person does with pages. `visited` are their places, without what follows a `?`."""
+
+    visited: list[str]
+
+    async def open(self, url: str) -> None: ...
+
+    async def send(self, **filled: str) -> None:
+        """The first form of the page, with these of its fields filled in."""
+
+    async def heading(self) -> str: ...
+
+
+@dataclass
+class Form:
+    """Where a form goes, and what it sends as it stands."""
+
+    action: str = ""
+    method: str = "get"
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """The forms of a page, and its heading."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.heading = ""
+        self._within = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        self._within = tag
+        if tag == "form":
+            self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
+        if tag in ("input", "button") and self.forms and said.get("name"):
+            self.forms[-1].fields[said["name"]] = said.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._within == "h1":
+            self.heading += data.strip()
+        self._within = "" if data.strip() else self._within
+
+
+class FormBrowser:
+    """By HTTP alone. An answer that is an error is one here."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+        self.url = ""
+        self.page = Page("")
+        self.visited: list[str] = []
+
+    async def open(self, url: str) -> None:
+        await self._go("get", url)
+
+    async def send(self, **filled: str) -> None:
+        form = self.page.forms[0]
+        unknown = filled.keys() - form.fields.keys()
+        if unknown:
+            raise LookupError(f"{self.url} has no field {sorted(unknown)}: {form}")
+        where = urljoin(self.url, form.action)
+        await self._go(form.method, where, {**form.fields, **filled})
+
+    async def heading(self) -> str:
+        return self.page.heading
+
+    async def _go(self, method: str, url: str, fields: dict[str, str] | None = None) -> None:
+        sent: dict[str, Any] = {"data": fields} if method == "post" else {"params": fields}
+        for _ in range(HOPS):
+            answer = await self._http.request(method.upper(), url, **sent)
+            where = answer.headers.get("location") if answer.has_redirect_location else ""
+            where = where or answer.headers.get("refresh", "").partition("0;url=")[2]
+            if not where:
+                break
+            method, url, sent = "get", urljoin(url, where), {}
+        else:
+            raise RecursionError(f"{url} redirects without end")
+        if answer.status_code >= httpx2.codes.BAD_REQUEST:
+            raise AssertionError(f"{answer.status_code} at {bare(url)}: {answer.text[:400]}")
+        self.url, self.page = str(answer.url), Page(answer.text)
+        self.visited.append(bare(self.url))
+
+
+@asynccontextmanager
+async def form_browser(trusted: ssl.SSLContext) -> AsyncIterator[FormBrowser]:
+    async with httpx2.AsyncClient(verify=trusted, timeout=BOUND) as http:
+        yield FormBrowser(http)
+
+
+def bare(url: str) -> str:
+    """Without what nobody else may read."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
