@@ -98,10 +98,13 @@ class Keys:
         """Everything that authentication looks up, of this moment."""
         with self._database.reading() as session:
             rows = session.exec(select(ApiKeyRow).where(ApiKeyRow.revoked == 0)).all()
+            over = session.exec(select(ApiKeyRow.id).where(ApiKeyRow.revoked != 0)).all()
             revoked, ended = names_in(session)
             connected = granted(session)
         keys = {bytes.fromhex(row.digest): _api_key(row) for row in rows}
-        return Keyring(keys, revoked, generation, connected, ended)
+        # By these names the tokens are over that somebody logged in for with such a key.
+        named = revoked | {f"key:{key_id}" for key_id in over}
+        return Keyring(keys, named, generation, connected, ended)
 
 
 def _api_key(row: ApiKeyRow) -> ApiKey:

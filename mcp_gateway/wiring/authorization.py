@@ -141,7 +141,7 @@ def _routes(settings: Settings, wired: Wired, made: _Server) -> Sequence[Route]:
     origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
     answers = Answers(origins, made.failures)
     parts = (
-        Metadata(answers, lambda: offer.metadata(settings), made.signing.public().as_dict),
+        Metadata(answers, lambda: offer.metadata(settings), lambda: made.signing.public().as_dict()),
         Authorize(answers, made.requests, lambda: public),
         TokenEndpoint(answers, made.tokens),
         Register(answers, made.clients, lambda: settings.authorization),

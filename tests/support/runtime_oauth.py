@@ -89,9 +89,10 @@ async def agreed(browser: httpx2.AsyncClient, address: str, answer: str = "yes")
     """Follows to the consent page, answers it, and says where the browser is sent then."""
     asked = await browser.get(address)
     assert asked.status_code == 303, asked.text
-    page = await browser.get(asked.headers["location"])
+    where = httpx2.URL(asked.headers["location"]).raw_path.decode()
+    page = await browser.get(where)
     assert page.status_code == 200, page.text
     form = {"token": token_in(page.text), "answer": answer}
-    back = await browser.post(asked.headers["location"], data=form)
+    back = await browser.post(where, data=form)
     assert back.status_code == 303, back.text
     return str(back.headers["location"])
