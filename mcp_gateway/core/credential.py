@@ -72,6 +72,14 @@ class CredentialRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A credential, and how its upstream refused it."""
+
+    credential: Credential
+    how: CredentialRefused
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """What the caller authenticated with: in no repr, no entry, and never at an upstream.
 

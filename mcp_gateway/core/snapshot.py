@@ -10,11 +10,11 @@ from mcp_gateway.core.credential import NO_GRANT, Grant
 from mcp_gateway.core.decision import NEVER, STANDING, Decision, Obligation, Side, by_side
 from mcp_gateway.core.entry import Common
 from mcp_gateway.core.errors import Forbidden
-from mcp_gateway.core.grants import Granted, GrantKey
+from mcp_gateway.core.grants import Granted, GrantKey, grant_key
 from mcp_gateway.core.lists import Lists
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition, Kind, Target
-from mcp_gateway.core.views import NO_VIEWS, Views
+from mcp_gateway.core.views import NO_VIEWS, ViewKey, Views
 
 if TYPE_CHECKING:
     from mcp_gateway.core.body import Result
@@ -51,6 +51,14 @@ class Upstream:
     def personal(self) -> bool:
         """Whether each person shows it a credential, and may see a list, of their own."""
         return self.grant.personal
+
+    def whose(self, principal: Principal) -> ViewKey:
+        """Who sees the same list there as this caller, where it is personal.
+
+        An exchanged credential says with what it was asked for: whoever comes with less may be
+        shown less.
+        """
+        return grant_key(principal, self.name) if self.grant.connected else (principal, self.name)
 
     @cached_property
     def owed(self) -> frozenset[Obligation]:

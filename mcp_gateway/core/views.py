@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mcp_gateway.core.grants import GrantKey
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Kind
+
+ViewKey = GrantKey | tuple[Principal, str]
+"""Whose view, and of which upstream: who consented is one person, whatever they come with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,13 @@ UNSEEN: Final = View(0, {}, 0.0)
 
 
 class Views(Protocol):
-    def of(self, principal: Principal, server: str) -> View:
+    def of(self, key: ViewKey) -> View:
         """UNSEEN where nobody looked. One look into a table: it is on the path of a call."""
         ...
 
 
 class _NoViews:
-    def of(self, principal: Principal, server: str) -> View:  # noqa: ARG002  # of the protocol
+    def of(self, key: ViewKey) -> View:  # noqa: ARG002  # of the protocol
         return UNSEEN
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,7 @@ from mcp_gateway.core.credential import (
     Credential,
     CredentialRefused,
     GrantKind,
+    Rejected,
     Shown,
 )
 from mcp_gateway.core.errors import ConsentRequired, Refusal, UpstreamFailed
@@ -106,16 +107,19 @@ class Broker:
         terms = self._terms.get(call.target.server)
         if terms is None:
             raise _refuses(call.target.server)
-        before = call.credential
         scopes = _stepped(terms, call, refused)
-        key = (terms.server, terms.whose(call.principal), scopes)
+        wanted = self._wanted(terms, call, scopes, refused)
+        return await self._another(terms, wanted, call.credential)
+
+    async def _another(self, terms: Terms, wanted: Wanted, before: Credential) -> Credential:
+        """Than the one before, which is dropped unless somebody has done so."""
+        key = (terms.server, terms.whose(wanted.principal), wanted.scopes)
         held = self._kept.held.get(key)
-        version = self._version(terms, call.principal)
+        version = self._version(terms, wanted.principal)
         if held is not None and held.serves(terms, version, self._clock()):
             if held.obtained.credential != before:
                 return held.obtained.credential
             del self._kept.held[key]
-        wanted = self._wanted(terms, call, scopes, refused)
         others = self._kept.flights.under_way((terms, key))
         fresh = await self._obtained(key, terms, wanted)
         if fresh == before and others:  # of one that began before this was refused
@@ -135,24 +139,32 @@ class Broker:
         return ConsentRequired(terms.server, url, "refuses what you connected")
 
     async def of_person(
-        self, principal: Principal, server: str, shown: Shown = NOTHING_SHOWN
+        self,
+        principal: Principal,
+        server: str,
+        shown: Shown = NOTHING_SHOWN,
+        rejected: Rejected | None = None,
     ) -> Credential:
         """What a person shows the server outside of a call: for the list that is theirs.
 
-        Raises as `credential`.
+        Another one than was rejected, if one was. Raises as `credential`, and as `renewed`.
         """
         terms = self._terms.get(server)
         if terms is None:
             return NONE
         downscoped = terms.grant.kind != "delegated" or terms.grant.downscope
         scopes = terms.grant.scopes if downscoped else ONE_TOKEN
+        granted = self._granted(terms, principal)
+        about = (server, terms.url, terms.grant, terms.options)
+        wanted = Wanted(*about, principal, shown, scopes, granted)
+        if rejected is not None:
+            wanted = replace(wanted, refused=rejected.how)
+            return await self._another(terms, wanted, rejected.credential)
         key = (server, terms.whose(principal), scopes)
         held = self._kept.held.get(key)
         if held and held.serves(terms, self._version(terms, principal), self._clock()):
             return held.obtained.credential
-        granted = self._granted(terms, principal)
-        about = (server, terms.url, terms.grant, terms.options)
-        return await self._obtained(key, terms, Wanted(*about, principal, shown, scopes, granted))
+        return await self._obtained(key, terms, wanted)
 
     async def of_gateway(self, server: str) -> Credential:
         """What the gateway itself shows a server, for its lists and announcements."""

@@ -108,7 +108,8 @@ class Attendance:
     async def _attend(self, running: Running) -> None:
         """Listens, and returns when that has ended, whatever the reason."""
         name, interest = running.name, self._interest(running.name)
-        if running.grant.connected:  # what it says to one person is nobody else's to hear
+        if running.grant.connected or running.config.discovery != "service":
+            # What it says to one person is nobody else's to hear, and nobody may be asked.
             self._deaf.add(name)
             return
         self._attended.add(name)

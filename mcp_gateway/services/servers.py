@@ -215,12 +215,12 @@ class Discovery:
             listed = await running.connector.discover(await running.credential())
         except NobodyYet:
             listed = ()
-        return running.with_seen(listed) if running.grant.connected else listed
+        return running.with_seen(listed) if running.grant.personal else listed
 
     def _reviewed(self, running: Running, listed: Sequence[Definition]) -> Reviewed:
         """Where no one list has everything, all that was approved is served."""
         name, trust = running.name, running.config.trust
         reviewed = self._review.of(name, listed, trust, frozenset(running.insisted))
-        if running.grant.connected:
+        if running.grant.personal:
             reviewed.served = self._review.approved(name).served
         return reviewed

@@ -3,20 +3,27 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
 from mcp_gateway.core import ports
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NOTHING_SHOWN, Credential, CredentialRefused, Shown
+from mcp_gateway.core.credential import (
+    NOTHING_SHOWN,
+    Credential,
+    CredentialRefused,
+    Rejected,
+    Shown,
+)
 from mcp_gateway.core.errors import ConsentRequired, Refusal
-from mcp_gateway.core.grants import GrantKey, grant_key
+from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition
-from mcp_gateway.core.views import UNSEEN, View
+from mcp_gateway.core.views import UNSEEN, View, ViewKey
 from mcp_gateway.services.connections import Connections
-from mcp_gateway.services.visible import connected_servers
+from mcp_gateway.services.visible import personal_servers
 
 log = logging.getLogger(__name__)
 LIFE: Final = 300.0
@@ -27,14 +34,32 @@ BOUND: Final = 20.0
 """Seconds of one look."""
 AGAIN: Final = 30.0
 """Seconds until a server is asked again of which a look failed."""
+REFUSED: Final = 401
 MOST: Final = 10_000
 DAY: Final = 86_400
 EVERY: Final = 600.0
 """Seconds between two looks for grants that nobody looked at for a day."""
 AT_ONCE: Final = 100
 
-OfPerson = Callable[[Principal, str, Shown], Awaitable[Credential]]
 Saw = Callable[[str, Sequence[Definition]], None]
+
+
+class OfPerson(Protocol):
+    """What a person shows a server outside of a call, another one than was rejected."""
+
+    async def __call__(
+        self, principal: Principal, server: str, shown: Shown, rejected: Rejected | None = None
+    ) -> Credential: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whose list is looked at, where, and what they came with."""
+
+    key: ViewKey
+    principal: Principal
+    server: str
+    shown: Shown = NOTHING_SHOWN
 
 
 class PersonalViews:
@@ -57,20 +82,20 @@ class PersonalViews:
         self._connector = connector
         self._saw = saw
         self._changed = changed
-        self._views: dict[GrantKey, View] = {}
-        self._troubles: dict[GrantKey, tuple[str, float]] = {}
-        self._looking: dict[GrantKey, asyncio.Task[None]] = {}
+        self._views: dict[ViewKey, View] = {}
+        self._troubles: dict[ViewKey, tuple[str, float]] = {}
+        self._looking: dict[ViewKey, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stamps = count(1)
 
-    def of(self, principal: Principal, server: str) -> View:
+    def of(self, key: ViewKey) -> View:
         """The last one stands until there is another: what was seen of a server that is away too.
 
         What a person may do there their credential decides, and the server.
         """
-        return self._views.get(grant_key(principal, server), UNSEEN)
+        return self._views.get(key, UNSEEN)
 
-    def trouble_of(self, key: GrantKey) -> str:
+    def trouble_of(self, key: ViewKey) -> str:
         """What was wrong when somebody looked last; empty when nothing was."""
         return self._troubles.get(key, ("", 0.0))[0]
 
@@ -81,23 +106,24 @@ class PersonalViews:
         self._looking.pop(key, None)  # what a look under way will see is of the grant before
         if connected:
             self._troubles.pop(key, None)
-            self._look(principal, server)
+            self._look(_Whose(key, principal, server))
 
     async def ready(self, call: Call) -> None:
         """Returns once the caller's own lists are known, or after a while."""
         principal, now = call.principal, time.time()
         looks = set()
-        for server in connected_servers(call):
-            key = grant_key(principal, server)
+        for upstream in personal_servers(call):
+            key = upstream.whose(principal)
             failed = self._troubles.get(key, ("", 0.0))[1]
-            if self.of(principal, server).until <= now and failed + AGAIN <= now:
-                looks.add(self._look(principal, server))
+            if self.of(key).until <= now and failed + AGAIN <= now:
+                looks.add(self._look(_Whose(key, principal, upstream.name, call.shown)))
         if looks:
             await asyncio.wait(looks, timeout=PATIENCE)
 
     async def look(self, principal: Principal, server: str) -> None:
-        """Asks the server for this person's list now, unless somebody does already."""
-        await asyncio.wait({self._look(principal, server)}, timeout=BOUND)
+        """Asks a server that this person connected for their list, unless somebody does already."""
+        whose = _Whose(grant_key(principal, server), principal, server)
+        await asyncio.wait({self._look(whose)}, timeout=BOUND)
 
     async def follow(self) -> None:
         """Until cancelled: each grant is looked at once a day, though nobody uses it."""
@@ -119,58 +145,73 @@ class PersonalViews:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _look(self, principal: Principal, server: str) -> asyncio.Task[None]:
+    def _look(self, whose: _Whose) -> asyncio.Task[None]:
         """One look at a time; who waits for it may go away, and it goes on."""
-        key = grant_key(principal, server)
-        task = self._looking.get(key)
+        task = self._looking.get(whose.key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._looked(principal, server))
-            self._looking[key] = task
+            task = asyncio.get_running_loop().create_task(self._looked(whose))
+            self._looking[whose.key] = task
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _looked(self, principal: Principal, server: str) -> None:
+    async def _looked(self, whose: _Whose) -> None:
         """Whose look was overtaken by another consent changes nothing."""
-        key, look = grant_key(principal, server), asyncio.current_task()
+        look = asyncio.current_task()
         found: Sequence[Definition] | Exception
         try:
             async with asyncio.timeout(BOUND):
-                found = await self._listed(principal, server)
+                found = await self._listed(whose)
         except (Refusal, CredentialRefused, OSError, ValueError) as failure:
             found = failure
         except Exception as failure:  # a supervisor: whatever it is, it costs this view only
-            log.exception("the list of somebody at %s could not be looked at", server)
+            log.exception("the list of somebody at %s could not be looked at", whose.server)
             found = failure
-        if self._looking.get(key) is look:
-            del self._looking[key]
-            await self._ended(key, found)
+        if self._looking.get(whose.key) is look:
+            del self._looking[whose.key]
+            await self._ended(whose, found)
 
-    async def _ended(self, key: GrantKey, found: Sequence[Definition] | Exception) -> None:
+    async def _ended(self, whose: _Whose, found: Sequence[Definition] | Exception) -> None:
         if isinstance(found, Exception):
-            await self._failed(key, found)
+            await self._failed(whose, found)
         else:
-            self._troubles.pop(key, None)
-            self._keep(key, found)
-            self._saw(key[3], found)
-        await asyncio.to_thread(self._connections.grants.checked, key, int(time.time()))
+            self._troubles.pop(whose.key, None)
+            self._keep(whose.key, found)
+            self._saw(whose.server, found)
+        key = grant_key(whose.principal, whose.server)
+        if whose.key == key:  # of a grant, and not of what was exchanged
+            await asyncio.to_thread(self._connections.grants.checked, key, int(time.time()))
 
-    async def _listed(self, principal: Principal, server: str) -> Sequence[Definition]:
-        connector = self._connector(server)
+    async def _listed(self, whose: _Whose) -> Sequence[Definition]:
+        """With another credential, once, where the server refuses the first: as a call does."""
+        connector = self._connector(whose.server)
         if connector is None:
             return ()
-        return await connector.discover(await self._of_person(principal, server, NOTHING_SHOWN))
+        asked = (whose.principal, whose.server, whose.shown)
+        credential = await self._of_person(*asked)
+        try:
+            return await connector.discover(credential)
+        except CredentialRefused as how:
+            refused = how
+        try:
+            credential = await self._of_person(*asked, Rejected(credential, refused))
+        except ConsentRequired:
+            if refused.status != REFUSED:
+                raise
+            raise refused from None
+        return await connector.discover(credential)
 
-    async def _failed(self, key: GrantKey, failure: Exception) -> None:
+    async def _failed(self, whose: _Whose, failure: Exception) -> None:
         """A refusal of what the person connected ends that; anything else may pass."""
-        tenant, issuer, subject, server = key
-        self._troubles[key] = _said(failure), time.time()
-        if isinstance(failure, CredentialRefused):
-            self._views.pop(key, None)
-            whose = Principal(issuer, subject, tenant)
-            await self._connections.broken(whose, server, "the server refuses it")
+        if len(self._troubles) >= MOST:
+            self._troubles.pop(next(iter(self._troubles)))
+        self._troubles[whose.key] = _said(failure), time.time()
+        if isinstance(failure, CredentialRefused) and failure.status == REFUSED:
+            self._views.pop(whose.key, None)
+            reason = "the server refuses it"
+            await self._connections.broken(whose.principal, whose.server, reason)
 
-    def _keep(self, key: GrantKey, listed: Sequence[Definition]) -> None:
+    def _keep(self, key: ViewKey, listed: Sequence[Definition]) -> None:
         names = {(d.kind, d.name): d.digest for d in listed if not d.flaw}
         before = self._views.pop(key, UNSEEN)
         alike = before is not UNSEEN and before.names == names

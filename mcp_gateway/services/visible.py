@@ -7,6 +7,7 @@ from typing import Final
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.grants import Granted, GrantKey, grant_key
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.snapshot import Upstream
 from mcp_gateway.core.target import Target
 from mcp_gateway.core.views import View
 from mcp_gateway.services.catalog import connects
@@ -41,6 +42,8 @@ class Sight:
         return not server or (server in self.unconnected and server in self.known)
 
 
+EXCHANGED: Final = 1
+"""The version where nobody consents."""
 EVERYTHING: Final = Sight(frozenset(), frozenset(), {}, ())
 """Where nobody connects anything."""
 
@@ -53,14 +56,14 @@ def sight_of(call: Call) -> Sight:
     unconnected = frozenset(server for server, version in versions.items() if not version)
     known = frozenset(server for server in unconnected if is_known(call, server))
     connected = versions.keys() - unconnected
-    views = {server: call.snapshot.views.of(call.principal, server) for server in connected}
+    views = {server: _view(call, server) for server in connected}
     stamp = tuple((s, v, views[s].stamp if s in views else 0) for s, v in versions.items())
     return Sight(unconnected, known, views, stamp)
 
 
-def connected_servers(call: Call) -> Sequence[str]:
-    """Those whose list is the caller's own."""
-    return [server for server, version in _versions(call) if version]
+def personal_servers(call: Call) -> Sequence[Upstream]:
+    """Those whose list is the caller's own, and can be asked for."""
+    return [call.snapshot.upstreams[server] for server, version in _versions(call) if version]
 
 
 def is_connected(call: Call, server: str) -> bool:
@@ -69,10 +72,21 @@ def is_connected(call: Call, server: str) -> bool:
     return granted is not None and granted.state == "connected"
 
 
+def _view(call: Call, server: str) -> View:
+    return call.snapshot.views.of(call.snapshot.upstreams[server].whose(call.principal))
+
+
 def _versions(call: Call) -> Iterator[tuple[str, int]]:
-    """Of the grant to each server that everybody connects; 0 where there is none that opens it."""
+    """Of the grant to each server whose list is personal; 0 where there is none that opens it.
+
+    Where what the caller came with is exchanged there is nothing to consent to, nor to renew.
+    """
     for name, upstream in call.snapshot.upstreams.items():
-        if upstream.grant.connected:
+        if not upstream.personal:
+            continue
+        if not upstream.grant.connected:
+            yield name, EXCHANGED
+        else:
             granted = call.snapshot.keyring.grants.get(grant_key(call.principal, name))
             opens = granted is not None and granted.state == "connected"
             yield name, granted.version if granted and opens else 0

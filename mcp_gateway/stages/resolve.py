@@ -118,9 +118,9 @@ def _find(call: Call, kind: Kind, name: str) -> Target | None:
 def _is_theirs(call: Call, target: Target) -> bool:
     """Whether the caller's own list has it so, where each person has one and it was looked at."""
     upstream = call.snapshot.upstreams.get(target.server)
-    if upstream is None or not upstream.grant.connected:
+    if upstream is None or not upstream.personal:
         return True
-    view = call.snapshot.views.of(call.principal, target.server)
+    view = call.snapshot.views.of(upstream.whose(call.principal))
     return view is UNSEEN or view.names.get((target.kind, target.name)) == target.digest
 
 

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from mcp_gateway.config import Server, Settings
 from mcp_gateway.core import ports
-from mcp_gateway.core.credential import NOTHING_SHOWN, Credential, Shown
+from mcp_gateway.core.credential import NOTHING_SHOWN, Credential, Rejected, Shown
 from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.target import Definition
@@ -85,8 +85,10 @@ def _pages(
 def _views(wired: Wired, connections: Connections) -> PersonalViews:
     """What is wired later is looked for when it is needed."""
 
-    async def of_person(principal: Principal, server: str, shown: Shown) -> Credential:
-        return await wired.of_person(principal, server, shown)
+    async def of_person(
+        principal: Principal, server: str, shown: Shown, rejected: Rejected | None = None
+    ) -> Credential:
+        return await wired.of_person(principal, server, shown, rejected)
 
     def connector(server: str) -> ports.Connector | None:
         return wired.snapshots.connector(server) if wired.snapshots else None

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from mcp_gateway.config import Server, Settings
 from mcp_gateway.core import ports
-from mcp_gateway.core.credential import NONE, Credential, Shown
+from mcp_gateway.core.credential import NONE, Credential, Rejected, Shown
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
@@ -33,6 +33,7 @@ from mcp_gateway.services.local import Ready, at_once
 from mcp_gateway.services.registrations import Registrations
 from mcp_gateway.services.servers import Shows
 from mcp_gateway.services.snapshots import Snapshots, shows_nothing
+from mcp_gateway.services.views import OfPerson
 from mcp_gateway.store.database import Database
 from mcp_gateway.telemetry.metrics import Metrics
 from mcp_gateway.wire.http import HttpClient
@@ -63,7 +64,12 @@ def no_broker(_: Settings) -> ports.Broker:
     raise RuntimeError("no broker is wired")
 
 
-async def nothing(principal: Principal, server: str, shown: Shown) -> Credential:  # noqa: ARG001
+async def nothing(
+    principal: Principal,  # noqa: ARG001
+    server: str,  # noqa: ARG001
+    shown: Shown,  # noqa: ARG001
+    rejected: Rejected | None = None,  # noqa: ARG001
+) -> Credential:
     """Where no server is shown anything."""
     return NONE
 
@@ -105,7 +111,7 @@ class Wired:
     troubles: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
     registrations: Registrations | None = None
     discovery: Discovery | None = None
-    of_person: Callable[[Principal, str, Shown], Awaitable[Credential]] = nothing
+    of_person: OfPerson = nothing
     ready: Ready = at_once
     opened: Opened = nobody
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mcp_gateway.config import GrantSection, Server, Settings
-from mcp_gateway.core.credential import Credential, GrantKind, Shown
+from mcp_gateway.core.credential import Credential, GrantKind, Rejected, Shown
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.oauth.broker import Broker, Kept
 from mcp_gateway.oauth.ports import GrantOptions, Source, no_secret
@@ -90,8 +90,10 @@ class _Shown:
 
         return of_gateway
 
-    async def of_person(self, principal: Principal, server: str, shown: Shown) -> Credential:
-        return await _there(self._broker).of_person(principal, server, shown)
+    async def of_person(
+        self, principal: Principal, server: str, shown: Shown, rejected: Rejected | None = None
+    ) -> Credential:
+        return await _there(self._broker).of_person(principal, server, shown, rejected)
 
     def _terms(self, name: str, config: Server) -> Terms:
         """As before where nothing changed; behind its name a configured secret may have."""

@@ -130,6 +130,7 @@ class Authority:
                 return self._answer(given, form) | {"issued_token_type": TYPE + "access_token"}
             case grant if grant == JWT_BEARER:
                 said = self._vouched(form["assertion"])
+                about["aud"] = said["resource"]
                 return self._answer(self.signed(**about, sub=said["sub"]), form)
         raise ValueError("no such grant")
 

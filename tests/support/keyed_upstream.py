@@ -36,6 +36,8 @@ class Keyed:
     bodies: list[bytes] = field(default_factory=list)
     issuer: str = ""
     """The authorization server whose JWT access tokens it takes instead of keys, if any."""
+    refused: set[str] = field(default_factory=set)
+    """Tokens that it takes no more."""
 
     def server(self) -> Server[Any]:
         return Server(
@@ -83,8 +85,8 @@ class Keyed:
     def _whose(self, scope: Scope) -> str:
         """The key; of a token of the issuer's for this very server, the subject."""
         shown = _bearer(scope)
-        if not self.issuer:
-            return shown
+        if not self.issuer or shown in self.refused:
+            return "" if self.issuer else shown
         try:
             claims = json.loads(urlsafe_b64decode(shown.split(".")[1] + "=="))
         except (IndexError, ValueError):

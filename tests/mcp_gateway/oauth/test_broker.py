@@ -1,99 +1,26 @@
 """Each upstream sees its own credential, never another's, and never the caller's."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NONE, Credential, CredentialRefused, Grant, GrantKind
+from mcp_gateway.core.credential import (
+    NONE,
+    CredentialRefused,
+    Grant,
+)
 from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
-from mcp_gateway.core.grants import Granted, GrantKey, grant_key
-from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Keyring
+from mcp_gateway.core.grants import Granted, grant_key
 from mcp_gateway.core.target import Target
 from mcp_gateway.oauth import broker as the_broker
-from mcp_gateway.oauth.broker import Broker, Kept
-from mcp_gateway.oauth.ports import GrantOptions, Obtained, Source, Wanted
-from mcp_gateway.oauth.sources.static import Static
 from mcp_gateway.oauth.terms import Terms
-from tests.support.calls import ADD, REFUND, resolved
-from tests.support.oauth_fakes import FakeConsents, MemorySecrets
+from tests.support.brokers import ADA, EVE, Bench, call_of, header_of
+from tests.support.calls import ADD, REFUND
 
-ADA = Principal("local", "ada", "acme")
-EVE = Principal("local", "eve", "acme")
 READ, WRITE = frozenset({"read"}), frozenset({"write"})
-
-
-@dataclass
-class Numbered:
-    """Implements `ports.Source`: numbered credentials, each good for `seconds` from `now` on."""
-
-    seconds: float = 100.0
-    now: float = 0.0
-    wanted: list[Wanted] = field(default_factory=list)
-    let: asyncio.Event | None = None
-
-    async def obtain(self, wanted: Wanted) -> Obtained:
-        self.wanted.append(wanted)
-        number = len(self.wanted)
-        if self.let is not None:
-            await self.let.wait()
-        headers = ((wanted.grant.header, f"Bearer token-{number}"),)
-        version = wanted.granted.version if wanted.granted else 0
-        named = f"{wanted.grant.kind}:{wanted.server}:{number}"
-        return Obtained(Credential(named, headers, wanted.scopes), self.now + self.seconds, version)
-
-
-@dataclass
-class Bench:
-    """A broker, and what it stands on."""
-
-    grants: dict[str, Grant]
-    source: Numbered = field(default_factory=Numbered)
-    consents: FakeConsents = field(default_factory=FakeConsents)
-    given: dict[GrantKey, Granted] = field(default_factory=dict)
-    secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    of_gateway: dict[str, Grant] = field(default_factory=dict)
-    kept: Kept = field(default_factory=Kept)
-
-    def __post_init__(self) -> None:
-        self.terms = self._terms(self.grants)
-        self.broker = self.made()
-
-    def made(self) -> Broker:
-        kinds: list[GrantKind] = ["service", "delegated", "token_exchange"]
-        sources: dict[GrantKind, Source] = dict.fromkeys(kinds, self.source)
-        sources["static"] = Static(MemorySecrets(), self.consents)
-        return Broker(
-            self.terms,
-            self._terms(self.of_gateway),
-            sources,
-            self.consents,
-            lambda: Keyring(grants=self.given),
-            self.kept,
-            lambda: self.source.now,
-        )
-
-    def _terms(self, grants: Mapping[str, Grant]) -> dict[str, Terms]:
-        def of(name: str, grant: Grant) -> Terms:
-            read = self.secrets.get(name, lambda: "")
-            return Terms(name, f"https://{name}/mcp", grant, GrantOptions(secret=read))
-
-        return {name: of(name, grant) for name, grant in grants.items()}
-
-    async def shown(self, target: Target = ADD, principal: Principal = ADA) -> str:
-        return _header(await self.broker.credential(_call(target, principal)))
-
-
-def _call(target: Target = ADD, principal: Principal = ADA) -> Call:
-    return replace(resolved(target), principal=principal)
-
-
-def _header(credential: Credential) -> str:
-    return credential.headers[0][1] if credential.headers else ""
 
 
 def _static(**secrets: str) -> Bench:
@@ -119,7 +46,7 @@ async def test_an_upstream_is_shown_the_secret_that_is_configured_for_it() -> No
     ],
 )
 async def test_without_terms_nothing_is_shown(target: Target) -> None:
-    assert await _static(github="hub").broker.credential(_call(target)) == NONE
+    assert await _static(github="hub").broker.credential(call_of(target)) == NONE
 
 
 async def test_a_kind_that_nobody_obtains_fails_and_shows_nothing() -> None:
@@ -202,23 +129,23 @@ async def test_many_calls_at_once_obtain_one_credential() -> None:
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_calls_that_were_refused_together_obtain_one_new_credential() -> None:
     bench = Bench({"github": Grant("service")})
-    calls = [_call() for _ in range(64)]
+    calls = [call_of() for _ in range(64)]
     for call in calls:
         call.credential = await bench.broker.credential(call)
 
     renewing = [bench.broker.renewed(call, CredentialRefused()) for call in calls]
-    renewed = {_header(credential) for credential in await asyncio.gather(*renewing)}
+    renewed = {header_of(credential) for credential in await asyncio.gather(*renewing)}
 
     assert renewed == {"Bearer token-2"}
     assert len(bench.source.wanted) == 2
     assert await bench.shown() == "Bearer token-2"
-    assert _header(await bench.broker.renewed(calls[0], CredentialRefused())) == "Bearer token-2"
+    assert header_of(await bench.broker.renewed(calls[0], CredentialRefused())) == "Bearer token-2"
     assert len(bench.source.wanted) == 2
 
 
 @pytest.mark.requirement("broker:one-flight")
 async def test_calls_that_come_while_a_credential_is_renewed_wait_for_that_one() -> None:
-    bench, call = Bench({"github": Grant("service")}), _call()
+    bench, call = Bench({"github": Grant("service")}), call_of()
     call.credential = await bench.broker.credential(call)
     bench.source.let = asyncio.Event()
     renewing = asyncio.ensure_future(bench.broker.renewed(call, CredentialRefused()))
@@ -227,7 +154,7 @@ async def test_calls_that_come_while_a_credential_is_renewed_wait_for_that_one()
     await asyncio.sleep(0)
     bench.source.let.set()
 
-    assert _header(await renewing) == await waiting == "Bearer token-2"
+    assert header_of(await renewing) == await waiting == "Bearer token-2"
     assert len(bench.source.wanted) == 2
 
 
@@ -235,7 +162,7 @@ async def test_calls_that_come_while_a_credential_is_renewed_wait_for_that_one()
 async def test_who_joins_a_flight_that_brings_what_was_refused_asks_once_more() -> None:
     values = iter(["old", "old", "new"])
     bench = Bench({"github": Grant("static")}, secrets={"github": lambda: next(values)})
-    call = _call()
+    call = call_of()
     call.credential = await bench.broker.credential(call)
     bench.kept.held.clear()
     earlier = asyncio.ensure_future(bench.shown())
@@ -243,24 +170,24 @@ async def test_who_joins_a_flight_that_brings_what_was_refused_asks_once_more() 
 
     renewed = await bench.broker.renewed(call, CredentialRefused())
 
-    assert (await earlier, _header(renewed)) == ("Bearer old", "Bearer new")
+    assert (await earlier, header_of(renewed)) == ("Bearer old", "Bearer new")
 
 
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_a_secret_that_was_rotated_is_read_again_when_the_upstream_refused() -> None:
     values = ["old", "new"]
     bench = Bench({"github": Grant("static")}, secrets={"github": lambda: values.pop(0)})
-    call = _call()
+    call = call_of()
     call.credential = await bench.broker.credential(call)
 
     renewed = await bench.broker.renewed(call, CredentialRefused())
 
-    assert _header(renewed) == await bench.shown() == "Bearer new"
+    assert header_of(renewed) == await bench.shown() == "Bearer new"
 
 
 @pytest.mark.requirement("broker:rotated-secrets")
 async def test_a_secret_that_was_not_rotated_is_not_tried_again() -> None:
-    bench, call = _static(github="old"), _call()
+    bench, call = _static(github="old"), call_of()
     call.credential = await bench.broker.credential(call)
 
     with pytest.raises(UpstreamFailed, match="refuses the gateway's credential"):
@@ -281,7 +208,7 @@ async def test_who_is_refused_twice_is_asked_to_connect_where_that_may_help(
 ) -> None:
     bench = Bench({"github": grant})
 
-    assert type(await bench.broker.ended(_call(), CredentialRefused())) is refusal
+    assert type(await bench.broker.ended(call_of(), CredentialRefused())) is refusal
     assert len(bench.consents.asked) == (refusal is ConsentRequired)
 
 
@@ -307,7 +234,7 @@ async def test_the_gateway_itself_shows_what_is_nobodys() -> None:
     bench.source.now = the_broker.OF_GATEWAY
     later = await bench.broker.of_gateway("orders")
 
-    assert [_header(credential) for credential in [*shown, later]] == [
+    assert [header_of(credential) for credential in [*shown, later]] == [
         "Bearer token-1",
         "Bearer token-1",
         "Bearer token-2",
@@ -321,19 +248,9 @@ async def test_the_gateway_reads_a_configured_secret_each_time() -> None:
         {}, of_gateway={"github": Grant("static")}, secrets={"github": lambda: values.pop(0)}
     )
 
-    shown = [_header(await bench.broker.of_gateway("github")) for _ in range(2)]
+    shown = [header_of(await bench.broker.of_gateway("github")) for _ in range(2)]
 
     assert shown == ["Bearer old", "Bearer new"]
-
-
-async def test_a_person_shows_outside_of_a_call_what_their_calls_show() -> None:
-    bench = Bench({"github": Grant("delegated")})
-    bench.given[grant_key(ADA, "github")] = Granted("g1", 1)
-
-    outside = await bench.broker.of_person(ADA, "github")
-
-    assert await bench.shown() == _header(outside) == "Bearer token-1"
-    assert await bench.broker.of_person(ADA, "nowhere") == NONE
 
 
 async def test_what_is_kept_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +264,7 @@ async def test_what_is_kept_does_not_grow_without_end(monkeypatch: pytest.Monkey
 
 @pytest.mark.requirement("broker:secrets-stay-inside")
 async def test_a_secret_is_in_no_repr() -> None:
-    call: Any = _call()
+    call: Any = call_of()
     bench = _static(github="hub-secret")
     call.credential = await bench.broker.credential(call)
 
@@ -362,15 +279,15 @@ INSUFFICIENT = CredentialRefused('Bearer error="insufficient_scope", scope="writ
 @pytest.mark.requirement("broker:step-up")
 async def test_a_target_that_needs_more_is_shown_more_and_the_others_are_not() -> None:
     bench = Bench({"github": Grant("service", scopes=READ)})
-    call, other = _call(), Target("tool", "github", "other")
+    call, other = call_of(), Target("tool", "github", "other")
     call.credential = await bench.broker.credential(call)
 
     renewed = await bench.broker.renewed(call, INSUFFICIENT)
 
     assert renewed.scopes == READ | WRITE
-    assert await bench.shown(ADD) == _header(renewed)
+    assert await bench.shown(ADD) == header_of(renewed)
     assert [wanted.scopes for wanted in bench.source.wanted] == [READ, READ | WRITE]
-    assert await bench.shown(other) == _header(call.credential)
+    assert await bench.shown(other) == header_of(call.credential)
 
 
 @pytest.mark.requirement("broker:step-up")
@@ -378,7 +295,7 @@ async def test_a_target_that_needs_more_is_shown_more_and_the_others_are_not() -
     "challenge", ["", "Basic", 'Bearer scope="read"', 'Bearer scope="x", scope="write"']
 )
 async def test_what_asks_for_nothing_more_is_asked_nothing_more(challenge: str) -> None:
-    bench, call = Bench({"github": Grant("service", scopes=READ)}), _call()
+    bench, call = Bench({"github": Grant("service", scopes=READ)}), call_of()
     call.credential = await bench.broker.credential(call)
 
     with pytest.raises(UpstreamFailed, match="may do too little"):
@@ -389,7 +306,7 @@ async def test_what_asks_for_nothing_more_is_asked_nothing_more(challenge: str) 
 
 @pytest.mark.requirement("broker:step-up")
 async def test_a_configured_secret_can_do_no_more_than_it_can() -> None:
-    bench, call = _static(github="hub"), _call()
+    bench, call = _static(github="hub"), call_of()
     call.credential = await bench.broker.credential(call)
 
     with pytest.raises(UpstreamFailed, match="may do too little"):

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from connectors.definitions import define
 from mcp_gateway.core import ports
-from mcp_gateway.core.credential import Credential, CredentialRefused, Grant, Shown
+from mcp_gateway.core.credential import Credential, CredentialRefused, Grant, Rejected, Shown
 from mcp_gateway.core.errors import ConsentRequired, UpstreamFailed
 from mcp_gateway.core.grants import grant_key
 from mcp_gateway.core.principal import Principal
@@ -56,10 +57,9 @@ class Looks:
         self.changes = 0
         self.refusal: Exception | None = None
 
-        async def of_person(principal: Principal, server: str, shown: Shown) -> Credential:
-            if self.refusal:
-                raise self.refusal
-            return Credential(principal.subject)
+        self.rejected: list[Rejected] = []
+        self.shown: list[Shown] = []
+        self.another: str | Exception = UpstreamFailed("there is no other")
 
         def connector(server: str) -> ports.Connector | None:
             return self.docs if server == "docs" else None
@@ -70,7 +70,24 @@ class Looks:
         def changed() -> None:
             self.changes += 1
 
-        self.views = PersonalViews(at.connections, of_person, connector, saw, changed)
+        self.views = PersonalViews(at.connections, self.of_person, connector, saw, changed)
+
+    async def of_person(
+        self,
+        principal: Principal,
+        server: str,  # noqa: ARG002  # of the protocol
+        shown: Shown,
+        rejected: Rejected | None = None,
+    ) -> Credential:
+        self.shown.append(shown)
+        if self.refusal:
+            raise self.refusal
+        if not rejected:
+            return Credential(principal.subject)
+        self.rejected.append(rejected)
+        if isinstance(self.another, Exception):
+            raise self.another
+        return Credential(self.another)
 
 
 @pytest.fixture
@@ -97,7 +114,7 @@ def listing(at: Bench, principal: Principal = ALICE) -> Any:
 
 
 def names(looks: Looks, principal: Principal = ALICE) -> list[str]:
-    return [name for _, name in looks.views.of(principal, "docs").names]
+    return [name for _, name in looks.views.of(grant_key(principal, "docs")).names]
 
 
 @pytest.mark.requirement("connecting:each-sees-their-own-list")
@@ -105,7 +122,7 @@ async def test_each_view_is_one_persons_alone(looks: Looks) -> None:
     looks.docs.lists = {"alice": [tool("read"), tool("write")], "bob": [tool("read")]}
 
     await looks.views.look(ALICE, "docs")
-    nobody_looked = looks.views.of(BOB, "docs")
+    nobody_looked = looks.views.of(grant_key(BOB, "docs"))
     await looks.views.look(BOB, "docs")
 
     assert nobody_looked is UNSEEN
@@ -117,14 +134,14 @@ async def test_each_view_is_one_persons_alone(looks: Looks) -> None:
 async def test_the_same_list_again_is_the_same_view(looks: Looks) -> None:
     looks.docs.lists = {"alice": [tool("read")]}
     await looks.views.look(ALICE, "docs")
-    first = looks.views.of(ALICE, "docs").stamp
+    first = looks.views.of(grant_key(ALICE, "docs")).stamp
     await looks.views.look(ALICE, "docs")
-    again = looks.views.of(ALICE, "docs").stamp
+    again = looks.views.of(grant_key(ALICE, "docs")).stamp
     looks.docs.lists = {"alice": [tool("write")]}
     await looks.views.look(ALICE, "docs")
 
     assert again == first
-    assert looks.views.of(ALICE, "docs").stamp != first
+    assert looks.views.of(grant_key(ALICE, "docs")).stamp != first
     assert looks.changes == 2
 
 
@@ -165,7 +182,7 @@ async def test_nobody_waits_for_a_slow_server_longer_than_they_must(
 
     await looks.views.ready(listing(at))
 
-    assert looks.views.of(ALICE, "docs") is UNSEEN
+    assert looks.views.of(grant_key(ALICE, "docs")) is UNSEEN
     await looks.views.aclose()
 
 
@@ -195,18 +212,77 @@ async def test_what_was_seen_stands_while_its_server_is_away_and_the_trouble_is_
 
 
 @pytest.mark.requirement("connecting:health-before-a-call")
-async def test_a_grant_that_its_server_refuses_is_broken_and_its_view_goes(
-    at: Bench, looks: Looks
+@pytest.mark.parametrize(
+    "another", ["alice-2", ConsentRequired("docs", "http://127.0.0.1/connect/x")]
+)
+async def test_a_grant_that_its_server_refuses_again_is_broken_and_its_view_goes(
+    at: Bench, looks: Looks, another: str | Exception
 ) -> None:
     await connected(at)
     looks.docs.lists = {"alice": [tool("read")]}
     await looks.views.look(ALICE, "docs")
-    looks.docs.lists = {"alice": CredentialRefused()}
+    looks.docs.lists = {"alice": CredentialRefused(), "alice-2": CredentialRefused()}
+    looks.another = another
 
     await looks.views.look(ALICE, "docs")
 
-    assert looks.views.of(ALICE, "docs") is UNSEEN
+    assert looks.views.of(grant_key(ALICE, "docs")) is UNSEEN
     assert at.current.keyring.grants[grant_key(ALICE, "docs")].state == "broken"
+
+
+@pytest.mark.requirement("connecting:a-look-renews-once")
+async def test_a_credential_that_the_server_refuses_is_renewed_once_as_for_a_call(
+    at: Bench, looks: Looks
+) -> None:
+    await connected(at)
+    refusal = CredentialRefused("Bearer")
+    looks.docs.lists = {"alice": refusal, "alice-2": [tool("read")]}
+    looks.another = "alice-2"
+
+    await looks.views.look(ALICE, "docs")
+
+    assert names(looks) == ["read"]
+    assert looks.rejected == [Rejected(Credential("alice"), refusal)]
+    assert looks.docs.asked == ["alice", "alice-2"]
+    assert at.current.keyring.grants[grant_key(ALICE, "docs")].state == "connected"
+
+
+@pytest.mark.requirement("connecting:a-look-renews-once")
+@pytest.mark.parametrize(
+    "another", [UpstreamFailed("docs: away"), ConsentRequired("docs", "http://127.0.0.1/connect/x")]
+)
+async def test_a_credential_that_may_do_too_little_for_the_list_breaks_no_grant(
+    at: Bench, looks: Looks, another: Exception
+) -> None:
+    await connected(at)
+    looks.docs.lists = {"alice": CredentialRefused(status=403)}
+    looks.another = another
+
+    await looks.views.look(ALICE, "docs")
+
+    key = grant_key(ALICE, "docs")
+    assert looks.views.trouble_of(key) in ("docs: away", "it has to be connected again")
+    assert at.current.keyring.grants[key].state == "connected"
+
+
+@pytest.mark.requirement("connecting:exchanged-lists")
+async def test_where_tokens_are_exchanged_the_list_is_asked_for_with_what_its_caller_came_with(
+    looks: Looks,
+) -> None:
+    looks.docs.lists = {"alice": [tool("read")], "bob": CredentialRefused()}
+    upstream = Upstream("docs", FakeConnector(), Grant("token_exchange"))
+    world = calls.snapshot(upstreams={"docs": upstream})
+    less = replace(ALICE, client="another")
+
+    for who in (ALICE, BOB):
+        asked = calls.call("tools/list", {}, principal=who, snapshot=world)
+        asked.shown = Shown(who.subject.encode())
+        await looks.views.ready(asked)
+
+    seen = [looks.views.of(upstream.whose(who)) for who in (ALICE, less, BOB)]
+    assert [list(view.names) for view in seen] == [[("tool", "read")], [], []]
+    assert looks.shown == [Shown(b"alice"), Shown(b"bob"), Shown(b"bob")]
+    assert looks.views.trouble_of(upstream.whose(BOB)) == "there is no other"
 
 
 async def test_a_grant_that_has_to_be_given_again_says_so(at: Bench, looks: Looks) -> None:
@@ -220,7 +296,7 @@ async def test_a_grant_that_has_to_be_given_again_says_so(at: Bench, looks: Look
 async def test_of_a_server_that_does_not_run_nothing_is_seen(looks: Looks) -> None:
     await looks.views.look(ALICE, "gone")
 
-    assert looks.views.of(ALICE, "gone").names == {}
+    assert looks.views.of(grant_key(ALICE, "gone")).names == {}
 
 
 @pytest.mark.requirement("attack:f6")
@@ -230,7 +306,7 @@ async def test_another_consent_makes_what_was_seen_void(looks: Looks) -> None:
     looks.docs.lists = {"alice": [tool("write")]}
 
     await looks.views.again(ALICE, "docs", connected=True)
-    meanwhile = looks.views.of(ALICE, "docs")
+    meanwhile = looks.views.of(grant_key(ALICE, "docs"))
     await looks.views.look(ALICE, "docs")
     await looks.views.again(BOB, "docs", connected=False)
 
@@ -262,7 +338,7 @@ async def test_the_oldest_view_goes_when_there_are_too_many(
     await looks.views.look(ALICE, "docs")
     await looks.views.look(BOB, "docs")
 
-    assert looks.views.of(ALICE, "docs") is UNSEEN
+    assert looks.views.of(grant_key(ALICE, "docs")) is UNSEEN
     assert names(looks, BOB) == ["read"]
 
 
@@ -280,5 +356,5 @@ async def test_a_look_that_began_under_an_earlier_consent_shows_nothing(
     await before
 
     assert looks.docs.asked == ["alice"]
-    assert looks.views.of(ALICE, "docs") is UNSEEN
+    assert looks.views.of(grant_key(ALICE, "docs")) is UNSEEN
     assert looks.saw == []

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -7,12 +7,16 @@ import pytest
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.credential import Grant
 from mcp_gateway.core.grants import Granted, GrantKey
-from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import GATEWAY, Keyring, Snapshot, Upstream
 from mcp_gateway.core.target import Kind, Target
-from mcp_gateway.core.views import View
+from mcp_gateway.core.views import View, ViewKey
 from mcp_gateway.services.servers import NobodyYet
-from mcp_gateway.services.visible import first_connected, is_connected, sight_of
+from mcp_gateway.services.visible import (
+    first_connected,
+    is_connected,
+    personal_servers,
+    sight_of,
+)
 from tests.support import calls
 from tests.support.fakes import FakeConnector, FakePolicy
 
@@ -40,7 +44,7 @@ class Seen:
     names: Mapping[tuple[Kind, str], str]
     stamp: int = 1
 
-    def of(self, principal: Principal, server: str) -> View:  # noqa: ARG002
+    def of(self, key: ViewKey) -> View:  # noqa: ARG002
         return View(self.stamp, self.names, 0.0)
 
 
@@ -95,6 +99,19 @@ def test_no_other_grant_shows_anything(grants: Mapping[GrantKey, Granted]) -> No
 
     assert not sight_of(made).shows(READ)
     assert not is_connected(made, "docs")
+
+
+@pytest.mark.requirement("connecting:exchanged-lists")
+def test_where_tokens_are_exchanged_each_is_shown_what_is_in_their_own_list() -> None:
+    docs = Upstream("docs", FakeConnector(), Grant("token_exchange"))
+    asked = calls.call("tools/list", {}, snapshot=calls.snapshot(upstreams={"docs": docs}))
+    unseen = sight_of(asked)
+    seen = sight_of(replace(asked, snapshot=replace(asked.snapshot, views=HERS)))
+    other = Target("tool", "docs", "write", "sha256:write")
+
+    assert [unseen.shows(READ), seen.shows(READ), seen.shows(other)] == [False, True, False]
+    assert unseen.stamp != seen.stamp
+    assert personal_servers(asked) == [docs]
 
 
 def test_who_may_not_know_of_a_server_is_not_offered_to_connect_it() -> None:

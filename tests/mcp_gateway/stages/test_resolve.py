@@ -5,7 +5,7 @@ import pytest
 
 from mcp_gateway.core.asking import AFRESH, Declared, Resumed
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import Grant
+from mcp_gateway.core.credential import Grant, GrantKind
 from mcp_gateway.core.errors import (
     HeaderMismatch,
     InvalidRequest,
@@ -14,10 +14,9 @@ from mcp_gateway.core.errors import (
     Refusal,
     UnknownTarget,
 )
-from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Snapshot, Upstream
 from mcp_gateway.core.target import Kind, Mirror, Target
-from mcp_gateway.core.views import UNSEEN, View
+from mcp_gateway.core.views import UNSEEN, View, ViewKey
 from mcp_gateway.stages.authorize import Authorize
 from mcp_gateway.stages.resolve import Resolve, resolve
 from tests.mcp_gateway.stages.contract import check
@@ -360,19 +359,20 @@ class Seen:
 
     view: View
 
-    def of(self, principal: Principal, server: str) -> View:  # noqa: ARG002
+    def of(self, key: ViewKey) -> View:  # noqa: ARG002
         return self.view
 
 
-def of_persons(view: View) -> Snapshot:
-    upstreams = {"github": Upstream("github", FakeConnector(), Grant("delegated"))}
+def of_persons(view: View, kind: GrantKind = "delegated") -> Snapshot:
+    upstreams = {"github": Upstream("github", FakeConnector(), Grant(kind))}
     return snapshot(upstreams=upstreams, views=Seen(view))
 
 
 @pytest.mark.requirement("connecting:each-sees-their-own-list")
 @pytest.mark.parametrize("endpoint", ["", "github"])
-def test_a_tool_of_ones_own_list_is_found_and_no_other(endpoint: str) -> None:
-    world = of_persons(View(1, {("tool", "add"): ADD.digest}, 0.0))
+@pytest.mark.parametrize("kind", ["delegated", "token_exchange", "id_jag"])
+def test_a_tool_of_ones_own_list_is_found_and_no_other(kind: GrantKind, endpoint: str) -> None:
+    world = of_persons(View(1, {("tool", "add"): ADD.digest}, 0.0), kind)
     name = "add" if endpoint else "github__add"
     other = "delete_repo" if endpoint else "github__delete_repo"
 

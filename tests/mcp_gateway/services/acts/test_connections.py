@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mcp_gateway.core.call import Call
-from mcp_gateway.core.credential import NONE, Credential, Grant, Shown
+from mcp_gateway.core.credential import NONE, Credential, Grant, Rejected, Shown
 from mcp_gateway.core.errors import InvalidRequest
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Upstream
@@ -40,7 +40,9 @@ def at(tmp_path: Path) -> Iterator[Bench]:
 
 
 def acts(at: Bench) -> ConnectionActs:
-    async def of_person(principal: Principal, server: str, shown: Shown) -> Credential:
+    async def of_person(
+        principal: Principal, server: str, shown: Shown, rejected: Rejected | None = None
+    ) -> Credential:
         return NONE
 
     def saw(server: str, listed: Sequence[Definition]) -> None:
