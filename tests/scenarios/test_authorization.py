@@ -17,6 +17,7 @@ from tests.support.runtime_oauth import REDIRECT, Runtime, agreed, metadata
 CONFIG = """
 [authorization]
 enabled = true
+registration_each = "6000/minute"
 
 [servers.time]
 connector = "mcp_stdio"
