@@ -9,6 +9,10 @@ from mcp_gateway.config import Settings
 from mcp_gateway.home import Home
 
 VARIABLE: Final = "MCP_GATEWAY_KEY"
+_WITHOUT_A_KEY: Final = (
+    "Or leave the key out of these lines, and log in with a browser when your runtime asks you to.",
+    "",
+)
 
 
 def welcome(home: Home, config: Path, settings: Settings, key: str) -> str:
@@ -32,5 +36,6 @@ def welcome(home: Home, config: Path, settings: Settings, key: str) -> str:
         f"  export {VARIABLE}={shown}",
         f"  {snippets.codex(url, VARIABLE)}",
         "",
+        *(_WITHOUT_A_KEY if settings.authorization.enabled else ()),
     ]
     return "\n".join(lines)
