@@ -9,6 +9,7 @@ from typing import Final
 
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.snapshot import Current
 from mcp_gateway.oauth.ports import People, Person
 from mcp_gateway.store.browsers import Browsers
 from mcp_gateway.store.rows import BrowserRow
@@ -28,11 +29,13 @@ class LoggedIn:
         self,
         rows: Browsers,
         people: People,
+        current: Current,
         ledger: ports.Ledger,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._rows = rows
         self._people = people
+        self._current = current
         self._ledger = ledger
         self._clock = clock
 
@@ -43,7 +46,7 @@ class LoggedIn:
         if row is None or now >= min(row.ends, row.used + IDLE):
             return None
         person = await self._people.person(row.by)
-        if person is None:
+        if person is None or self._current.keyring.is_over(person.names, row.created):
             return None
         if now - row.used >= SPARED:
             await asyncio.to_thread(self._rows.used, digest, now)

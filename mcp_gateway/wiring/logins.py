@@ -23,7 +23,7 @@ MINUTE: Final = 60.0
 def wire(ground: Ground, wired: Wired) -> None:
     """The log-in page, and who is at which browser. Failures outlive a configuration."""
     people = wired.people = KnownPeople(PersonRows(ground.database), ground.current)
-    browsers = LoggedIn(Browsers(ground.database), people, ground.ledger)
+    browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
     failures = Failures()
 
     def installed(settings: Settings) -> None:

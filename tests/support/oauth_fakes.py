@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.oauth.ports import Brought, Place
+from mcp_gateway.oauth.ports import Brought, Person, Place
 
 
 @dataclass
@@ -70,8 +70,9 @@ class FakeBrowsers:
 
     people: dict[str, Principal] = field(default_factory=dict)
 
-    async def who(self, cookie: str) -> Principal | None:
-        return self.people.get(cookie)
+    async def who(self, cookie: str) -> Person | None:
+        found = self.people.get(cookie)
+        return Person("person:1", found, name=found.subject) if found else None
 
 
 @dataclass

@@ -281,7 +281,6 @@ def test_settings_are_the_same_after_they_were_taken_apart() -> None:
                     "grant": {"kind": "delegated", "tools": {"tool/a/*": ["read"]}},
                     "discovery_grant": {"kind": "static", "secret": secret},
                 },
-                "b": {"connector": "catalog:github", "variables": {"instance": "acme"}},
             },
         }
     )
