@@ -1,6 +1,5 @@
 """People connect a server from inside their runtime, and each sees their own list."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from tests.support.connected import (
     browser_of,
     catalog,
     connect,
-    connectable,
     link_in,
     names,
     opened,
@@ -21,22 +19,6 @@ from tests.support.connected import (
 )
 from tests.support.gateway import GatewayUnderTest
 from tests.support.keyed_upstream import Keyed
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[tuple[GatewayUnderTest, Keyed]]:
-    async with connectable(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def gateway(world: tuple[GatewayUnderTest, Keyed]) -> GatewayUnderTest:
-    return world[0]
-
-
-@pytest.fixture
-def keyed(world: tuple[GatewayUnderTest, Keyed]) -> Keyed:
-    return world[1]
 
 
 @pytest.mark.requirement("connecting:a-tool-stands-for-a-list")
