@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, get_args
 
 from starlette.applications import Starlette
 
 from mcp_gateway.config import Settings
+from mcp_gateway.core.grants import GrantState
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.edge.bearer import BearerAuthenticator
 from mcp_gateway.edge.mcp import McpEndpoint
@@ -28,6 +30,8 @@ from mcp_gateway.store.database import Database
 from mcp_gateway.telemetry.metrics import Gauge, Metrics
 from mcp_gateway.wire.http import HttpClient
 from mcp_gateway.wiring.ground import Wired
+
+STATES: Final[tuple[GrantState, ...]] = get_args(GrantState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,18 @@ def gauges(parts: Parts) -> Iterator[Gauge]:
     yield Gauge("listens", "Listens that are open", len(parts.listens))
     yield Gauge("ledger_entries", "Entries of this process", parts.log.size)
     for name, running in parts.snapshots.running.items():
-        yield Gauge("server_up", "1 while the server has no trouble", not running.trouble, name)
+        yield Gauge(
+            "server_up", "1 while the server has no trouble", not running.trouble, {"server": name}
+        )
     grants = parts.current.keyring.grants
     states = Counter((upstream, granted.state) for (*_, upstream), granted in grants.items())
     for name, running in parts.snapshots.running.items():
         if running.grant.connected:
-            yield Gauge("grants", "Grants that open it", states[name, "connected"], name)
-            yield Gauge("grants_broken", "Grants to be given again", states[name, "broken"], name)
+            for state in STATES:
+                labels = {"server": name, "state": state}
+                yield Gauge("grants", "Grants by how they stand", states[name, state], labels)
+    for key, count in parts.wired.sealed().items():
+        yield Gauge("vault_secrets", "Secrets that a key wraps", count, {"key": key})
 
 
 async def close(parts: Parts) -> None:

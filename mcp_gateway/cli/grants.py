@@ -17,14 +17,19 @@ def grants() -> None:
 @url_option
 @key_option
 def list_grants(url: str, key: str) -> None:
-    """List the grants of everybody: whose, of which server, and whether they still open it."""
+    """List all grants: whose, of which server, whether they open it, since when, and used when."""
     for found in ask(url, key, "GET", "/grants"):
         whose = f"{found['issuer']}|{found['subject']}"
-        day = time.strftime("%Y-%m-%d", time.gmtime(found["created"]))
-        known = f"{found['id']}  {found['state']:10} {found['upstream']:16} {whose:30} {day}"
+        used = _day(found["used"]) if found["used"] else "never"
+        since = f"{_day(found['created'])}  used {used:10}"
+        known = f"{found['id']}  {found['state']:10} {found['upstream']:16} {whose:30} {since}"
         click.echo(plain(f"{known}  {' '.join(found['scopes'])}".rstrip()))
         if found["reason"]:
             click.echo(plain(f"  {found['reason']}"))
+
+
+def _day(moment: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
 
 
 @grants.command("revoke")

@@ -1,7 +1,8 @@
 """The broker: which credential for which upstream. The caller's own never passes on."""
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -17,7 +18,7 @@ from mcp_gateway.core.credential import (
     Shown,
 )
 from mcp_gateway.core.errors import ConsentRequired, Refusal, UpstreamFailed
-from mcp_gateway.core.grants import Granted, grant_key
+from mcp_gateway.core.grants import Granted, GrantKey, grant_key
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Keyring
 from mcp_gateway.oauth.flight import Flights
@@ -35,12 +36,25 @@ GATEWAY: Final = Principal("gateway", "gateway", "")
 """Whom the gateway's own looks are for: nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+Sought = Callable[[str, GrantKind, str, float], None]
+"""Told which server and kind of grant a credential was sought for, what came of it, and seconds."""
+
+
+def nobody(server: str, kind: GrantKind, outcome: str, seconds: float) -> None:
+    """Where nobody counts."""
+
+
+@dataclass(slots=True)
 class Held:
-    """A credential that was obtained, and under which terms."""
+    """A credential that was obtained, and under which terms.
+
+    `grant` is whose it is, where somebody consented; `shown` grows with each call that has it.
+    """
 
     terms: Terms
     obtained: Obtained
+    grant: GrantKey | None = None
+    shown: int = 0
 
     def serves(self, terms: Terms, version: int, now: float) -> bool:
         """Whether it may be shown: not after its time, nor once its consent was taken back."""
@@ -49,17 +63,51 @@ class Held:
 
 
 class Kept:
-    """What was obtained, from one configuration to the next."""
+    """What was obtained, from one configuration to the next, and how often it was shown.
 
-    def __init__(self) -> None:
+    Calls only count where they look anyway: sums are made when somebody asks for them.
+    """
+
+    def __init__(self, sought: Sought = nobody) -> None:
+        self.sought = sought
         self.flights = Flights[Obtained]()
         self.held: dict[Hashable, Held] = {}
+        self._shown: Counter[tuple[str, GrantKind]] = Counter()
+        self._used: set[GrantKey] = set()
 
     def keep(self, key: Hashable, held: Held) -> None:
         """The oldest goes when there are too many."""
+        self.drop(key)
         if len(self.held) >= MOST:
-            self.held.pop(next(iter(self.held)))
+            self.drop(next(iter(self.held)))
         self.held[key] = held
+
+    def drop(self, key: Hashable) -> None:
+        if held := self.held.pop(key, None):
+            self._count(held)
+
+    def use(self, grant: GrantKey) -> None:
+        """A call is shown what was just obtained with it."""
+        self._used.add(grant)
+
+    def shown(self) -> Mapping[tuple[str, GrantKind], int]:
+        """How often each server was shown what was kept."""
+        self._count(*self.held.values())
+        return self._shown
+
+    def used(self) -> Collection[GrantKey]:
+        """The grants that calls were made with since somebody asked last."""
+        self._count(*self.held.values())
+        used, self._used = self._used, set()
+        return used
+
+    def _count(self, *held: Held) -> None:
+        for one in held:
+            if one.shown:
+                self._shown[one.terms.server, one.terms.grant.kind] += one.shown
+                one.shown = 0
+                if one.grant:
+                    self._used.add(one.grant)
 
 
 class Broker:
@@ -96,8 +144,12 @@ class Broker:
         held = self._kept.held.get(key)
         version = self._version(terms, call.principal)
         if held is not None and held.serves(terms, version, self._clock()):
+            held.shown += 1
             return held.obtained.credential
-        return await self._obtained(key, terms, self._wanted(terms, call, scopes))
+        credential = await self._obtained(key, terms, self._wanted(terms, call, scopes))
+        if terms.consented:
+            self._kept.use(grant_key(call.principal, terms.server))
+        return credential
 
     async def renewed(self, call: Call, refused: CredentialRefused) -> Credential:
         """Another one than was refused: of who was faster, or a new one.
@@ -119,11 +171,11 @@ class Broker:
         if held is not None and held.serves(terms, version, self._clock()):
             if held.obtained.credential != before:
                 return held.obtained.credential
-            del self._kept.held[key]
+            self._kept.drop(key)
         others = self._kept.flights.under_way((terms, key))
         fresh = await self._obtained(key, terms, wanted)
         if fresh == before and others:  # of one that began before this was refused
-            self._kept.held.pop(key, None)
+            self._kept.drop(key)
             fresh = await self._obtained(key, terms, wanted)
         if fresh.headers == before.headers:
             raise _refuses(terms.server)
@@ -226,10 +278,25 @@ class Broker:
         source = self._sources.get(terms.grant.kind)
         if source is None:
             raise UpstreamFailed(f"the gateway cannot obtain a credential for {terms.server}")
-        obtained = await source.obtain(wanted)
+        obtained = await self._sought(source, wanted)
         if obtained.until > most:
             obtained = Obtained(obtained.credential, most, obtained.version)
-        self._kept.keep(key, Held(terms, obtained))
+        grant = grant_key(wanted.principal, terms.server) if terms.consented else None
+        self._kept.keep(key, Held(terms, obtained, grant))
+        return obtained
+
+    async def _sought(self, source: Source, wanted: Wanted) -> Obtained:
+        """Counted, whatever comes of it."""
+        begun, outcome = time.perf_counter(), "failed"
+        try:
+            obtained = await source.obtain(wanted)
+            outcome = "obtained" if wanted.refused is None else "renewed"
+        except ConsentRequired:
+            outcome = "consent"
+            raise
+        finally:
+            seconds = time.perf_counter() - begun
+            self._kept.sought(wanted.server, wanted.grant.kind, outcome, seconds)
         return obtained
 
 

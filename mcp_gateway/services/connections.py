@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,6 +46,10 @@ def nobody(address: Callable[[str], bool]) -> None:
     """Where no runtime waits for that."""
 
 
+def uncounted(kind: str) -> None:
+    """Where nobody counts what is revoked."""
+
+
 @dataclass(slots=True)
 class Kept:
     """Where what people connect is kept. The vault and who revokes are there once wired."""
@@ -67,6 +71,9 @@ class Connections:
     changed: list[Changed] = field(default_factory=list)
     opened: Opened = nobody
     """Told by which links something was connected."""
+    used: Callable[[], Collection[GrantKey]] = tuple
+    """The grants that calls were made with since it was asked last."""
+    revoked: Callable[[str], None] = uncounted
     _renewed: Counter[tuple[str, str]] = field(default_factory=Counter)
     grants: Grants = field(init=False)
     tickets: Tickets = field(init=False)
@@ -136,13 +143,20 @@ class Connections:
         await asyncio.to_thread(self.grants.drop, key)
         await self._spread(_principal(key), key[3])
         await self._forget(key, "static" if known.kind == "static" else "delegated")
+        self.revoked("grant")
         return True
 
     async def count(self) -> None:
-        """Until cancelled: what was renewed is recorded in sum, once a minute."""
+        """Until cancelled: what was renewed is recorded in sum, and what was used noted."""
         while True:
             await asyncio.sleep(MINUTE)
             await self.record_renewed()
+            await self.note_used()
+
+    async def note_used(self) -> None:
+        """Once a minute at most for each grant, beside the calls: who looks sees which are."""
+        if used := self.used():
+            await asyncio.to_thread(self.grants.used, used, int(self.clock()))
 
     async def record_renewed(self) -> None:
         """One entry for each grant that was renewed since the last time."""

@@ -1,9 +1,10 @@
 """Grants: which upstreams people connected, as rows, and as the keyring has them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from mcp_gateway.core.grants import Granted, GrantKey, GrantState
@@ -39,6 +40,7 @@ class GrantSummary:
     reason: str
     created: int
     refreshed: int
+    used: int
     checked: int
 
 
@@ -96,6 +98,25 @@ class Grants:
     def checked(self, key: GrantKey, now: int) -> None:
         """Somebody looked whether it still opens its upstream."""
         self._touch(key, checked=now)
+
+    def used(self, keys: Collection[GrantKey], now: int) -> None:
+        """Calls were made with these: nobody need hear of it."""
+        values = [
+            {"of_tenant": key[0], "of_issuer": key[1], "of_subject": key[2], "at": key[3]}
+            for key in keys
+        ]
+        statement = (
+            update(GrantRow)
+            .where(
+                col(GrantRow.tenant) == bindparam("of_tenant"),
+                col(GrantRow.issuer) == bindparam("of_issuer"),
+                col(GrantRow.subject) == bindparam("of_subject"),
+                col(GrantRow.upstream) == bindparam("at"),
+            )
+            .values(used=now)
+        )
+        with self._database.quietly() as session:
+            session.connection().execute(statement, values)
 
     def drop(self, key: GrantKey) -> bool:
         """Nothing is granted any more. False when nothing was."""
@@ -176,5 +197,6 @@ def _summary(row: GrantRow) -> GrantSummary:
         reason=row.reason,
         created=row.created,
         refreshed=row.refreshed,
+        used=row.used,
         checked=row.checked,
     )

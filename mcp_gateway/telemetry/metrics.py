@@ -1,50 +1,31 @@
 """Metrics: counted in plain dictionaries, and made into Prometheus' text when asked."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 from prometheus_client.registry import Collector
 
 from mcp_gateway.core.call import Call
+from mcp_gateway.telemetry.credentials import CredentialMetrics
+from mcp_gateway.telemetry.histogram import Histogram
 from mcp_gateway.telemetry.labels import method_of, outcome_of, server_of
-
-BUCKETS: Final = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One value of this moment. `server` is a label, or empty for none."""
+    """One value of this moment. Those of one name have the same labels."""
 
     name: str
     says: str
     value: float
-    server: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Metrics(Collector):
@@ -56,20 +37,21 @@ class Metrics(Collector):
     def __init__(self, state: Callable[[], Iterable[Gauge]] = tuple) -> None:
         self.state = state
         self._calls: Counter[tuple[str, str, str]] = Counter()
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds = Histogram(
+            "mcp_gateway_call_seconds",
+            "Seconds from a call's arrival to its outcome, its upstream included",
+            "method",
+        )
+        self.credentials = CredentialMetrics()
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        self._registry.register(self.credentials)
         ProcessCollector(registry=self._registry)
 
     def ended(self, call: Call, outcome: str, seconds: float) -> None:
         method = method_of(call)
         self._calls[method, server_of(call), outcome_of(outcome)] += 1
-        self._seconds[method] += seconds  # type: ignore[assignment]  # a sum of floats
-        buckets = self._buckets.get(method)
-        if buckets is None:
-            buckets = self._buckets[method] = [0] * (len(BUCKETS) + 1)
-        buckets[bisect_left(BUCKETS, seconds)] += 1
+        self._seconds.add(method, seconds)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
@@ -80,29 +62,14 @@ class Metrics(Collector):
         for key, count in self._calls.items():
             calls.add_metric(key, count)
         yield calls
-        yield self._histogram()
+        yield self._seconds.family()
         yield from _families(self.state())
-
-    def _histogram(self) -> HistogramMetricFamily:
-        family = HistogramMetricFamily(
-            "mcp_gateway_call_seconds",
-            "Seconds from a call's arrival to its outcome, its upstream included",
-            labels=["method"],
-        )
-        edges = [*map(str, BUCKETS), "+Inf"]
-        for method, counts in self._buckets.items():
-            totals, total = [], 0
-            for edge, count in zip(edges, counts, strict=True):
-                total += count
-                totals.append((edge, total))
-            family.add_metric([method], totals, sum_value=self._seconds[method])
-        return family
 
 
 def _families(gauges: Iterable[Gauge]) -> Iterator[GaugeMetricFamily]:
     families: dict[str, GaugeMetricFamily] = {}
     for gauge in gauges:
-        labels = {"server": gauge.server} if gauge.server else {}
+        labels = gauge.labels
         family = families.get(gauge.name)
         if family is None:
             name = f"mcp_gateway_{gauge.name}"

@@ -39,6 +39,8 @@ def wire(ground: Ground, wired: Wired) -> None:
 
     connections.changed.append(changed)
     connections.opened = opened
+    connections.used = wired.used
+    connections.revoked = ground.metrics.credentials.revoked
     wired.ready = views.ready
     wired.closing.append(views.aclose)
     wired.acting["grants"] = GrantActs(connections)

@@ -1,6 +1,6 @@
 """What the parts are wired on, and what they bring."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from starlette.routing import Route
 from mcp_gateway.config import Server, Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.credential import NONE, Credential, Rejected, Shown
+from mcp_gateway.core.grants import GrantKey
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
@@ -87,7 +88,8 @@ class Wired:
     told of each one that is put in force. `acting` are the services whose acts are operations, by
     the first part of their names; `jobs` go on beside the calls; `troubles` say by name what is
     wrong; `closing` ends what has to end, the last first. `listens` and `snapshots` are there once
-    everything is wired. `of_person` is what somebody shows a server outside of a call.
+    everything is wired. `of_person` is what somebody shows a server outside of a call; `used`
+    gives, once, the grants that calls were made with; `sealed` says how many secrets each key has.
     """
 
     secrets: Secrets | None = None
@@ -112,6 +114,8 @@ class Wired:
     registrations: Registrations | None = None
     discovery: Discovery | None = None
     of_person: OfPerson = nothing
+    used: Callable[[], Collection[GrantKey]] = tuple
+    sealed: Callable[[], Mapping[str, int]] = dict
     ready: Ready = at_once
     opened: Opened = nobody
 

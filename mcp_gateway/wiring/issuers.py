@@ -20,6 +20,7 @@ def wire(ground: Ground, wired: Wired) -> None:
         Keys(ground.database),
         ground.keyring,
         lambda: ground.settings().identity.max_token_lifetime,
+        ground.metrics.credentials.revoked,
     )
 
     async def collect() -> None:

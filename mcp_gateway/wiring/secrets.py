@@ -1,6 +1,8 @@
 """The vault, and what only one process does at a time."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from mcp_gateway.config import ConfigError, Pkcs11, Secret, Settings
 from mcp_gateway.home import Home
@@ -14,13 +16,34 @@ from mcp_gateway.store.leases import LeaseRows
 from mcp_gateway.store.secrets import SecretRows
 from mcp_gateway.wiring.ground import Ground, Wired
 
+MINUTE: Final = 60.0
+
 
 def wire(ground: Ground, wired: Wired) -> None:
     """Raises ConfigError for a key that cannot be had: nothing is sealed by another instead."""
     vault = Vault(keys(ground.at_start, ground.home))
     secrets = wired.secrets = SealedSecrets(vault, SecretRows(ground.database))
     wired.acting["vault"] = VaultActs(secrets)
+    counting = Counting(secrets)
+    wired.sealed, wired.jobs["secrets of the vault"] = counting.found, counting.follow
     wired.leases = StoredLeases(LeaseRows(ground.database))
+
+
+class Counting:
+    """How many secrets each key wraps, as of a minute ago: nobody who asks waits for the store."""
+
+    def __init__(self, secrets: SealedSecrets) -> None:
+        self._secrets = secrets
+        self._found: Mapping[str, int] = {}
+
+    def found(self) -> Mapping[str, int]:
+        return self._found
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._found = await self._secrets.counts()
+            await asyncio.sleep(MINUTE)
 
 
 def keys(settings: Settings, home: Home) -> Sequence[Kek]:

@@ -28,7 +28,9 @@ def wire(ground: Ground, wired: Wired) -> None:
     wired.broker = shown.broker
     wired.shows = shown.shows
     wired.of_person = shown.of_person
+    wired.used = shown.kept.used
     wired.closing.append(shown.kept.flights.aclose)
+    ground.metrics.credentials.kept = shown.kept.shown
 
 
 def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
@@ -64,7 +66,7 @@ class _Shown:
         self._sources: Mapping[GrantKind, Source] | None = None
         self._known: dict[str, tuple[Server, Terms]] = {}
         self._broker: Broker | None = None
-        self.kept = Kept()
+        self.kept = Kept(ground.metrics.credentials.sought)
 
     def broker(self, settings: Settings) -> Broker:
         """Of a configuration that is put in force, once everything is wired."""

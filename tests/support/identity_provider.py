@@ -5,18 +5,17 @@ does where a test says so (`answers`).
 """
 
 import base64
-import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+
+from tests.support.json_server import json_server
 
 TYPE = "urn:ietf:params:oauth:token-type:"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -151,40 +150,15 @@ class Authority:
         }
 
 
-def _serving(made: Authority) -> type[BaseHTTPRequestHandler]:
-    class Serve(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = made.document(self.path)
-            self._said(404 if found is None else 200, found)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
-            self._said(*made.token(dict(parse_qsl(body)), self.headers.get("authorization", "")))
-
-        def _said(self, status: int, found: Any) -> None:
-            content = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    return Serve
-
-
 @contextmanager
 def authority() -> Iterator[Authority]:
     made = Authority()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _serving(made))
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+
+    def answer(path: str, body: str, authorization: str) -> tuple[int, Any]:
+        if body:
+            return made.token(dict(parse_qsl(body)), authorization)
+        found = made.document(path)
+        return (404 if found is None else 200), found
+
+    with json_server(answer) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

@@ -1,16 +1,15 @@
 """An issuer on this machine: its metadata, its keys, and the tokens that it signs."""
 
-import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests.support.json_server import json_server
 
 
 @dataclass
@@ -44,25 +43,6 @@ class Issuer:
 
 @contextmanager
 def issuer() -> Iterator[Issuer]:
-    class Documents(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = json.dumps(made.document(self.path)).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Documents)
-    made = Issuer(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    made = Issuer("")
+    with json_server(lambda path, *_: (200, made.document(path))) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

@@ -67,6 +67,7 @@ class ConnectionActs:
             "authorization_server": row.server_issuer if row else "",
             "created": row.created if row else 0,
             "refreshed": row.refreshed if row else 0,
+            "used": row.used if row else 0,
             "checked": row.checked if row else 0,
         }
 

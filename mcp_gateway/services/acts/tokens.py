@@ -12,6 +12,7 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest
 from mcp_gateway.oauth.claims import TokenRefused
 from mcp_gateway.oauth.rfc9068 import LEEWAY, LONGEST, name_of
+from mcp_gateway.services.connections import uncounted
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.operation import Nothing, Operation
 from mcp_gateway.store.keys import LOCAL, Keys
@@ -74,11 +75,13 @@ class TokenActs:
         keys: Keys,
         keyring: KeyringService,
         lifetime: Callable[[], float],
+        counted: Callable[[str], None] = uncounted,
     ) -> None:
         self._revocations = revocations
         self._keys = keys
         self._keyring = keyring
         self._lifetime = lifetime
+        self._counted = counted
 
     async def revoke(self, call: Call, asked: Revoke) -> Mapping[str, Any]:
         """In force here when it returns, and within a second in every other process."""
@@ -86,6 +89,7 @@ class TokenActs:
         call.facts |= {"revoked": name, "for_good": asked.for_good, "why": asked.reason}
         await asyncio.to_thread(self._revoked, call, asked, name, now)
         await self._keyring.refresh()
+        self._counted(name.partition(":")[0])
         return {"revoked": name, "at": now}
 
     def _revoked(self, call: Call, asked: Revoke, name: str, now: int) -> None:

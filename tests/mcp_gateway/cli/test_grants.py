@@ -29,7 +29,7 @@ async def test_grants_are_listed_and_one_is_revoked(
     after = await admin("grants", "list")
 
     assert re.search(
-        rf"^{granted.id}  broken +docs +local\|ada +\d{{4}}-\d\d-\d\d  read$",
+        rf"^{granted.id}  broken +docs +local\|ada +\d{{4}}-\d\d-\d\d  used never +read$",
         listed.output,
         re.MULTILINE,
     )

@@ -112,6 +112,34 @@ async def test_renewals_are_recorded_in_sum(at: Bench) -> None:
     assert at.ledger.last.body == {"upstream": "docs", "count": 2}
 
 
+@pytest.mark.requirement("connecting:last-used")
+async def test_when_a_grant_was_used_last_is_noted_beside_the_calls(at: Bench) -> None:
+    await at.connections.made(ALICE, "docs", "delegated", BROUGHT)
+    used = [[KEY], []]
+    at.connections.used = lambda: used.pop(0)
+
+    at.now = 7000.0
+    await at.connections.note_used()
+    at.now = 8000.0
+    await at.connections.note_used()
+
+    row = at.connections.grants.row(KEY)
+    assert row is not None
+    assert row.used == 7000
+
+
+@pytest.mark.requirement("operations:credentials-are-measured")
+async def test_grants_that_are_revoked_are_counted(at: Bench) -> None:
+    counted: list[str] = []
+    at.connections.revoked = counted.append
+    await at.connections.made(ALICE, "docs", "delegated", BROUGHT)
+
+    await at.connections.revoke(KEY, "asked")
+    await at.connections.revoke(KEY, "again")
+
+    assert counted == ["grant"]
+
+
 @pytest.mark.requirement("connecting:revoked-here-and-there")
 async def test_a_revoked_grant_ends_here_and_where_it_came_from(at: Bench) -> None:
     await at.connections.made(ALICE, "docs", "delegated", BROUGHT)

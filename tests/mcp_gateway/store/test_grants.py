@@ -88,6 +88,22 @@ def test_a_refresh_changes_neither_the_version_nor_the_revision(database: Databa
     assert database.revision() == revision
 
 
+@pytest.mark.requirement("connecting:last-used")
+def test_that_grants_were_used_is_noted_and_changes_nothing_else(database: Database) -> None:
+    grants = Grants(database)
+    for number, key in enumerate((ALICE, BOB)):
+        grants.put(key, made(number), 1000.0)
+    revision = database.revision()
+
+    grants.used([ALICE, ("acme", "local", "gone", "docs")], 5000)
+
+    assert [(summary.subject, summary.used) for summary in grants.all("acme")] == [
+        ("alice", 5000),
+        ("bob", 0),
+    ]
+    assert database.revision() == revision
+
+
 def test_those_are_stale_that_nobody_looked_at_and_that_still_work(database: Database) -> None:
     grants = Grants(database)
     grants.put(ALICE, made(1), 1000.0)

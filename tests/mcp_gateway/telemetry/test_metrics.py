@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcp_gateway.core.errors import REFUSALS
 from mcp_gateway.core.target import Target
-from mcp_gateway.telemetry.metrics import BUCKETS, Gauge, Metrics
+from mcp_gateway.telemetry.histogram import BUCKETS
+from mcp_gateway.telemetry.metrics import Gauge, Metrics
 from tests.support import calls
 from tests.support.fakes import HIDDEN, FakePolicy
 
@@ -86,8 +87,8 @@ def test_the_state_of_the_moment_stands_beside_the_calls() -> None:
     metrics = Metrics(
         lambda: [
             Gauge("ready", "whether it is", True),
-            Gauge("server_up", "whether it is", 1, "desk"),
-            Gauge("server_up", "whether it is", 0, 'a"b\n'),
+            Gauge("server_up", "whether it is", 1, {"server": "desk"}),
+            Gauge("server_up", "whether it is", 0, {"server": 'a"b\n'}),
         ]
     )
 

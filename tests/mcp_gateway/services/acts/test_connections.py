@@ -28,6 +28,7 @@ UNCONNECTED = {
     "authorization_server": "",
     "created": 0,
     "refreshed": 0,
+    "used": 0,
     "checked": 0,
 }
 
@@ -78,6 +79,7 @@ async def test_one_sees_every_server_that_one_may_connect_and_ones_own_grants(at
             "authorization_server": "https://as.example",
             "created": int(at.now),
             "refreshed": int(at.now),
+            "used": 0,
             "checked": int(at.now),
         }
     ]

@@ -27,9 +27,12 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.database = Database.open(folder / "gateway.db")
+        self.counted: list[str] = []
         self.keys, self.current = Keys(self.database), Current()
         keyring = KeyringService(self.current, self.database, self.keys)
-        self.acts = TokenActs(Revocations(self.database), self.keys, keyring, lambda: 3600)
+        self.acts = TokenActs(
+            Revocations(self.database), self.keys, keyring, lambda: 3600, self.counted.append
+        )
 
     async def run(self, act: str, **asked: Any) -> Any:
         return (await self.told(act, **asked))[0]
@@ -160,3 +163,13 @@ def test_one_thing_is_revoked_at_a_time_and_nothing_by_a_name_that_none_can_have
 ) -> None:
     with pytest.raises(ValidationError):
         Revoke.model_validate(asked)
+
+
+@pytest.mark.requirement("operations:credentials-are-measured")
+async def test_what_is_revoked_is_counted_by_kind(desk: Desk) -> None:
+    await desk.run("tokens.revoke", subject="local|alice")
+    with pytest.raises(InvalidRequest):
+        await desk.run("tokens.revoke", key="unknown")
+    await desk.run("tokens.revoke", client="runtime")
+
+    assert desk.counted == ["subject", "client"]

@@ -1,8 +1,6 @@
 """A call that lacks a grant asks for it, and goes on once it is there."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,7 +14,6 @@ from mcp_gateway.services import awaited
 from tests.support.connected import (
     LINK,
     connect,
-    connectable,
     link_in,
     opened,
     text_of,
@@ -25,22 +22,6 @@ from tests.support.connected import (
 )
 from tests.support.gateway import BOUND, GatewayUnderTest
 from tests.support.keyed_upstream import MINE, Keyed
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[tuple[GatewayUnderTest, Keyed]]:
-    async with connectable(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def gateway(world: tuple[GatewayUnderTest, Keyed]) -> GatewayUnderTest:
-    return world[0]
-
-
-@pytest.fixture
-def keyed(world: tuple[GatewayUnderTest, Keyed]) -> Keyed:
-    return world[1]
 
 
 @pytest.mark.requirement("connecting:asked-by-elicitation")

@@ -1,16 +1,15 @@
 """People connect a server from inside their runtime, and each sees their own list."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_gateway.services.connections import Connections
 from tests.support.connected import (
     browser_of,
     catalog,
     connect,
-    connectable,
     link_in,
     names,
     opened,
@@ -20,22 +19,6 @@ from tests.support.connected import (
 )
 from tests.support.gateway import GatewayUnderTest
 from tests.support.keyed_upstream import Keyed
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[tuple[GatewayUnderTest, Keyed]]:
-    async with connectable(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def gateway(world: tuple[GatewayUnderTest, Keyed]) -> GatewayUnderTest:
-    return world[0]
-
-
-@pytest.fixture
-def keyed(world: tuple[GatewayUnderTest, Keyed]) -> Keyed:
-    return world[1]
 
 
 @pytest.mark.requirement("connecting:a-tool-stands-for-a-list")
@@ -132,11 +115,42 @@ async def test_a_key_that_its_server_takes_no_more_is_shown_before_a_call_fails(
     assert checked.json()["state"] == "broken"
     async with gateway.http("alice") as http:
         measured = (await http.get("/metrics")).text
-    assert 'mcp_gateway_grants{server="notes"} 0.0' in measured
-    assert 'mcp_gateway_grants_broken{server="notes"} 1.0' in measured
+    assert 'mcp_gateway_grants{server="notes",state="connected"} 0.0' in measured
+    assert 'mcp_gateway_grants{server="notes",state="broken"} 1.0' in measured
     assert await names(gateway, "alice") == {"connect_notes"}
     kinds = [line["kind"] for line in gateway.entries()]
     assert kinds.count("grant.broken") == 1
+
+
+@pytest.mark.requirement("connecting:last-used")
+@pytest.mark.requirement("operations:credentials-are-measured")
+async def test_when_a_grant_was_used_last_is_shown_and_what_was_obtained_is_measured(
+    gateway: GatewayUnderTest,
+) -> None:
+    await connect(gateway, "alice", "alices")
+    consents = gateway.parts.wired.consents
+    assert isinstance(consents, Connections)
+    await consents.note_used()
+    async with gateway.http("admin") as http:
+        before = (await http.get("/admin/grants")).json()
+    async with gateway.as_("alice") as client:
+        await client.call_tool("notes__read", {})
+    await consents.note_used()
+    async with gateway.http("admin") as http:
+        after = (await http.get("/admin/grants")).json()
+        measured = (await http.get("/metrics")).text
+    async with browser_of(gateway, "alice") as browser:
+        page = (await browser.get("/connections")).text
+
+    assert before[0]["used"] == 0
+    assert after[0]["used"] >= after[0]["created"]
+    assert "last used never" not in page
+    assert "last used" in page
+    about = 'mcp_gateway_credentials_total{kind="static",outcome="kept",server="notes"}'
+    assert f"{about} 1.0" in measured
+    assert 'mcp_gateway_grants{server="notes",state="connected"} 1.0' in measured
+    assert 'mcp_gateway_credential_seconds_count{kind="static"}' in measured
+    assert "mcp_gateway_vault_secrets{key=" in measured
 
 
 @pytest.mark.requirement("connecting:administrators-see-and-revoke")
