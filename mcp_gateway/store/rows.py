@@ -47,7 +47,6 @@ class LoginRow(SQLModel, table=True):
     provider: str
     created: int
     ends: int
-    used: int = 0
 
 
 class ClientRow(SQLModel, table=True):

@@ -11,9 +11,13 @@ from mcp_gateway.core.entry import Entry
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
+from mcp_gateway.edge.pages.provider import ProviderPages
 from mcp_gateway.services.browsers import LoggedIn
+from mcp_gateway.services.logins import LogIns
 from mcp_gateway.services.people import KnownPeople
+from mcp_gateway.services.relying_party import RelyingParty
 from mcp_gateway.store.browsers import Browsers
+from mcp_gateway.store.logins import LoginRows
 from mcp_gateway.store.people import PersonRows
 from mcp_gateway.wiring.ground import Ground, Wired
 
@@ -26,8 +30,11 @@ def wire(ground: Ground, wired: Wired) -> None:
     browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
     failures = Failures()
 
+    provider = _at_provider(ground, wired, people)
+
     def installed(settings: Settings) -> None:
-        wired.browsers = browsers if settings.authorization.keys else None
+        section = settings.authorization
+        wired.browsers = browsers if section.keys or section.login else None
 
     async def report() -> None:
         """Failed log-ins, in sum, once a minute: strangers cannot make the ledger grow."""
@@ -37,12 +44,27 @@ def wire(ground: Ground, wired: Wired) -> None:
                 await ground.ledger.append(Entry("login.failed", body={"count": count}))
 
     def routes(settings: Settings) -> Sequence[Route]:
-        if not settings.authorization.keys:
+        gateway, public, section = settings.gateway, settings.public, settings.authorization
+        if not section.keys and not section.login:
             return []
-        gateway, public = settings.gateway, settings.public
-        origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
-        return LoginPage(public, origins, people, browsers, failures).routes()
+        at = (public, Origins(public, gateway.listen, gateway.hosts, gateway.origins))
+        name = section.login.name if section.login else ""
+        shown = LoginPage(*at, people, browsers, failures, section.keys, name).routes()
+        there = ProviderPages(*at, provider, browsers, failures).routes() if section.login else []
+        return [*shown, *there]
 
     wired.installed.append(installed)
     wired.routes.append(routes)
     wired.jobs["failed log-ins"] = report
+
+
+def _at_provider(ground: Ground, wired: Wired, people: KnownPeople) -> LogIns:
+    if wired.secrets is None or wired.discovery is None:
+        raise RuntimeError("the vault and discovery are wired first")
+    return LogIns(
+        LoginRows(ground.database),
+        people,
+        wired.secrets,
+        RelyingParty(wired.discovery, ground.http, ground.home.state_secret()),
+        ground.settings,
+    )

@@ -95,9 +95,11 @@ class GatewayUnderTest:
 
 
 @asynccontextmanager
-async def gateway_under_test(folder: Path, config: str) -> AsyncIterator[GatewayUnderTest]:
+async def gateway_under_test(
+    folder: Path, config: str, port: int = 0
+) -> AsyncIterator[GatewayUnderTest]:
     """Starts the gateway with a configuration, and ends it and its children."""
-    port = free_port()
+    port = port or free_port()
     home = Home(folder / "var")
     home.prepare()
     text = config.replace("@SERVERS@", SERVERS).replace("@PYTHON@", sys.executable)

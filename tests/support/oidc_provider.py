@@ -172,7 +172,8 @@ class Provider:
 async def openid_provider(
     folder: Path, authority: Authority, **more: Any
 ) -> AsyncIterator[Provider]:
-    """`more` goes into its configuration: `clients`, `features`, `ttl` (seconds), `rotate`."""
+    """`more` goes into its configuration: `clients`, `features`, `ttl` (seconds), `rotate`,
+    and `people` (claims by name)."""
     running = Provider(folder, authority, more)
     await running.start()
     try:

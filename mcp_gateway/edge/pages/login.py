@@ -23,6 +23,8 @@ from mcp_gateway.oauth.ports import People, Person
 from mcp_gateway.store.keys import digest_of
 
 LOGOUT: Final = "/oauth/logout"
+START: Final = "/oauth/login/start"
+"""Where a log-in at the provider begins."""
 LIFE: Final = 24 * 3600
 """Seconds that a browser keeps its cookie."""
 _BEGUN: Final = "mcpgw-login"
@@ -48,23 +50,28 @@ class LogIns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginPage:
-    """An API key is a log-in too: who has one is known to the gateway as the same person."""
+    """An API key is a log-in too: who has one is known to the gateway as the same person.
+
+    `keys` says whether one is taken here; `provider` is what people call where they log in else.
+    """
 
     public: str
     origins: Origins
     people: People
     browsers: LogIns
     failures: Failures
+    keys: bool = True
+    provider: str = ""
 
     def routes(self) -> Sequence[Route]:
         return [
             Route(LOGIN, self._guarded(self._form), methods=["GET"]),
-            Route(LOGIN, self._guarded(self._try), methods=["POST"]),
+            *([Route(LOGIN, self._guarded(self._try), methods=["POST"])] if self.keys else []),
             Route(LOGOUT, self._guarded(self._leave), methods=["POST"]),
         ]
 
     async def _form(self, request: Request) -> Response:
-        return self._shown(request, _next(once(request.url.query)))
+        return self._shown(request, next_of(once(request.url.query)))
 
     def _shown(
         self, request: Request, next_: str, problem: str = "", status: int = 200
@@ -75,6 +82,9 @@ class LoginPage:
             status,
             next=next_,
             action=f"{LOGIN}?next={quote(next_, safe='')}",
+            keys=self.keys,
+            provider=self.provider,
+            start=f"{START}?next={quote(next_, safe='')}",
             token=token_of(begun, LOGIN),
             problem=problem,
         )
@@ -82,7 +92,7 @@ class LoginPage:
         return shown
 
     async def _try(self, request: Request) -> Response:
-        next_, form = _next(once(request.url.query)), await form_of(request)
+        next_, form = next_of(once(request.url.query)), await form_of(request)
         check_token(form, cookies.value_of(request, _BEGUN, self.public), LOGIN)
         peer = request.client.host if request.client else ""
         if wait := self.failures.wait(peer):
@@ -120,7 +130,7 @@ class LoginPage:
         return guarded
 
 
-def _next(query: dict[str, str]) -> str:
+def next_of(query: dict[str, str]) -> str:
     """Raises HttpError for what is no page of ours: nobody is sent elsewhere from here."""
     found = query.get("next", CONNECTIONS)
     if not _NEXT.fullmatch(found):

@@ -25,7 +25,15 @@ const provider = new Provider(issuer, {
   clients,
   cookies: { keys: ['for a test'] },
   pkce: { required: () => true },
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  findAccount: (_, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, ...configured.people?.[id] }),
+  }),
+  // What is said of people stands in their ID tokens.
+  ...(configured.people && {
+    claims: { openid: ['sub', 'roles'], profile: ['name'] },
+    conformIdTokenClaims: false,
+  }),
   extraTokenClaims: () => ({ roles: ['user'] }),
   ...(configured.rotate && { rotateRefreshToken: () => true }),
   features: {
