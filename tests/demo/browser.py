@@ -21,6 +21,9 @@ class Browser(Protocol):
 
     async def open(self, url: str) -> None: ...
 
+    async def follow(self, words: str) -> None:
+        """The link with these words."""
+
     async def send(self, press: str = "", **filled: str) -> None:
         """The first form of the page, with these of its fields filled in.
 
@@ -48,18 +51,22 @@ class Form:
 
 
 class Page(HTMLParser):
-    """The forms of a page, and its heading."""
+    """The forms and the links of a page, and its heading."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: dict[str, str] = {}
         self.heading = ""
+        self._address = ""
         self._within: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
-        if tag in ("h1", "button"):
+        if tag == "a":
+            self._address = said.get("href", "")
+        if tag in ("h1", "button", "a"):
             self._within.append(tag)
         if tag == "form":
             self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
@@ -73,6 +80,9 @@ class Page(HTMLParser):
             self.heading += data
         if self._within[-1:] == ["button"] and self.forms:
             self.forms[-1].buttons[-1].words += data.strip()
+
+        if self._within[-1:] == ["a"]:
+            self.links[" ".join(data.split())] = self._address
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._within:
@@ -90,6 +100,9 @@ class FormBrowser:
 
     async def open(self, url: str) -> None:
         await self._go("get", url)
+
+    async def follow(self, words: str) -> None:
+        await self.open(urljoin(self.url, self.page.links[words]))
 
     async def send(self, press: str = "", **filled: str) -> None:
         form = self.page.forms[0]

@@ -19,16 +19,26 @@ from tests.demo.browser import Browser, bare
 from tests.demo.runtime import Runtime
 from tests.demo.upstream import Desk, protected_desk
 from tests.support.certificates import Authority
+from tests.support.gateway import free_port
 from tests.support.oidc_provider import Provider, openid_provider
 from tests.support.process import BOUND, Served, command, served
 
-SECRET: Final = "the secret of the gateway's own client"
+SECRET: Final = "the secret of the gateway's own clients"
+COMPANY: Final = "Example Works"
 CONFIG: Final = """
 [gateway]
-listen = "127.0.0.1:@PORT@"
+listen = "127.0.0.1:{port}"
+url = "http://127.0.0.1:{port}"
 
 [authorization]
 enabled = true
+keys = false
+
+[authorization.login]
+issuer = "{company}"
+client = "gateway"
+secret = {{ file = "{secret}" }}
+name = "{name}"
 
 [network]
 ca = ["{ca}"]
@@ -49,6 +59,7 @@ client_secret = {{ file = "{secret}" }}
 scopes = ["orders:read"]
 """
 RULES: Final = "p, 40, the-desk, role:user, *, tool/desk/*, tools/call, , allow,\n"
+PEOPLE: Final = {"alice": {"name": "Alice", "roles": ["staff"]}}
 CLIENT: Final = {
     "client_id": "gateway",
     "client_secret": SECRET,
@@ -98,6 +109,7 @@ class Told:
 class Stage:
     """What is running, and who says what happens there."""
 
+    company: Provider
     provider: Provider
     desk: Desk
     gateway: Served
@@ -113,10 +125,8 @@ async def tell(folder: Path, say: Say, opens: Opens) -> Told:
     async with _staged(folder, say, opens) as stage:
         _say_who_is_there(stage)
         await _turned_away(stage)
-        alice = _given_a_key(stage)
-        await _useless_elsewhere(stage, alice)
         async with opens(stage.provider.trusted) as browser:
-            await _called(stage, browser, alice)
+            await _called(stage, browser)
             stage.told.visited = browser.visited
         _recorded(stage)
         return stage.told
@@ -124,24 +134,43 @@ async def tell(folder: Path, say: Say, opens: Opens) -> Told:
 
 @asynccontextmanager
 async def _staged(folder: Path, say: Say, opens: Opens) -> AsyncIterator[Stage]:
-    authority = Authority(folder)
+    authority, port = Authority(folder), free_port()
     secret, rules = folder / "secret", folder / "rules.csv"
     secret.write_text(SECRET, "utf-8")
     rules.write_text(RULES, "utf-8")
     async with (
+        _company(folder, authority, f"http://127.0.0.1:{port}") as company,
         openid_provider(folder, authority, clients=[CLIENT], features=FEATURES) as provider,
         protected_desk(provider) as desk,
     ):
-        config = CONFIG.format(ca=authority.certificate, desk=desk.url, rules=rules, secret=secret)
-        async with served(folder, config) as gateway:
+        known = {"company": company.url, "name": COMPANY, "ca": authority.certificate}
+        config = CONFIG.format(port=port, desk=desk.url, rules=rules, secret=secret, **known)
+        async with served(folder, config, port=port) as gateway:
             await gateway.serving("desk")
-            yield Stage(provider, desk, gateway, say, opens)
+            yield Stage(company, provider, desk, gateway, say, opens)
+
+
+@asynccontextmanager
+async def _company(folder: Path, authority: Authority, gateway: str) -> AsyncIterator[Provider]:
+    """The provider at which everybody of the company logs in, the gateway's people too."""
+    its = folder / "company"
+    its.mkdir()
+    client = {
+        "client_id": "gateway",
+        "client_secret": SECRET,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [f"{gateway}/oauth/login/callback"],
+        "response_types": ["code"],
+    }
+    async with openid_provider(its, authority, clients=[client], people=PEOPLE) as running:
+        yield running
 
 
 def _say_who_is_there(stage: Stage) -> None:
-    stage.say("Three programs are running on this machine.")
-    stage.say(f"  the provider      {stage.provider.url} (oidc-provider)")
-    stage.say(f"  the order desk    {stage.desk.url} (takes tokens of the provider alone)")
+    stage.say("Four programs are running on this machine.")
+    stage.say(f"  her company       {stage.company.url} (oidc-provider)")
+    stage.say(f"  the order desk    {stage.desk.url}")
+    stage.say(f"                    takes tokens of {stage.provider.url} alone (oidc-provider)")
     stage.say(f"  the gateway       {stage.gateway.url}/mcp")
 
 
@@ -155,29 +184,13 @@ async def _turned_away(stage: Stage) -> None:
     stage.say(f"  the gateway says  401, {stage.told.challenge}")
 
 
-def _given_a_key(stage: Stage) -> str:
-    """Alice's key: what her runtime shows, and what she logs in with in her browser."""
-    asked = ("keys", "create", "--subject", "alice", "--role", "user")
-    at = stage.gateway
-    made = command(*asked, MCP_GATEWAY_URL=at.url, MCP_GATEWAY_KEY=at.key)
-    assert made.code == 0, made.err
-    return made.out.strip()
-
-
-async def _useless_elsewhere(stage: Stage, key: str) -> None:
-    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {key}"}) as http:
-        refused = await http.post(stage.desk.url, json={})
-    assert refused.status_code == 401, refused.text
-    stage.say("Alice gets a key for the gateway. It opens nothing at the desk: 401.")
-
-
-async def _called(stage: Stage, browser: Browser, key: str) -> None:
+async def _called(stage: Stage, browser: Browser) -> None:
     """Her runtime logs her in and calls. What either asks for, she does in her browser."""
     told, url = stage.told, f"{stage.gateway.url}/mcp"
 
     async def logs_in(address: str) -> None:
         stage.say("  a browser opens   so that she logs in, and lets the runtime in")
-        await _let_in(stage, browser, address, key)
+        await _let_in(stage, browser, address)
 
     async def shown(
         context: ClientRequestContext,
@@ -205,10 +218,13 @@ async def _called(stage: Stage, browser: Browser, key: str) -> None:
     stage.say(f"  the desk answers  {told.answer}")
 
 
-async def _let_in(stage: Stage, browser: Browser, address: str, key: str) -> None:
+async def _let_in(stage: Stage, browser: Browser, address: str) -> None:
     await browser.open(address)
-    stage.say(f"                    {await browser.heading()}: she shows her key")
-    await browser.send(key=key)
+    stage.say(f"                    {await browser.heading()}: with {COMPANY}")
+    await browser.follow(f"Log in with {COMPANY}")
+    stage.say(f"                    {bare(stage.company.url)}: she is alice there, and logs in")
+    await browser.send(login="alice", password="any")
+    await browser.send()
     stage.say(f"                    {await browser.heading()}: she allows it")
     await browser.send("Allow")
     stage.say(f"                    {await browser.heading()}")

@@ -34,6 +34,7 @@ async def test_the_call_is_made_as_its_person_and_the_ledger_names_the_credentia
     assert told.visited[-1].endswith("/connect/callback")
     outcome, granted = told.entries["outcome"], told.entries["grant.made"]
     assert granted["subject"] == outcome["subject"] == "alice"
+    assert told.entries["login"]["issuer"] == outcome["issuer"] != granted["authorization_server"]
     assert outcome["client"] == told.entries["client.registered"]["client"]
     assert outcome["credential"] == f"delegated:desk:{granted['grant']}"
     assert outcome["credential_scopes"] == ["orders:read"]
