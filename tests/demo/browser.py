@@ -21,10 +21,23 @@ class Browser(Protocol):
 
     async def open(self, url: str) -> None: ...
 
-    async def send(self, **filled: str) -> None:
-        """The first form of the page, with these of its fields filled in."""
+    async def follow(self, words: str) -> None:
+        """The link with these words."""
+
+    async def send(self, press: str = "", **filled: str) -> None:
+        """The first form of the page, with these of its fields filled in.
+
+        `press` is what stands on the button, where it is not the first one.
+        """
 
     async def heading(self) -> str: ...
+
+
+@dataclass
+class Button:
+    name: str
+    value: str
+    words: str = ""
 
 
 @dataclass
@@ -34,30 +47,46 @@ class Form:
     action: str = ""
     method: str = "get"
     fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[Button] = field(default_factory=list)
 
 
 class Page(HTMLParser):
-    """The forms of a page, and its heading."""
+    """The forms and the links of a page, and its heading."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: dict[str, str] = {}
         self.heading = ""
-        self._within = ""
+        self._address = ""
+        self._within: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
-        self._within = tag
+        if tag == "a":
+            self._address = said.get("href", "")
+        if tag in ("h1", "button", "a"):
+            self._within.append(tag)
         if tag == "form":
             self.forms.append(Form(said.get("action", ""), said.get("method", "get").lower()))
-        if tag in ("input", "button") and self.forms and said.get("name"):
+        if tag == "input" and self.forms and said.get("name"):
             self.forms[-1].fields[said["name"]] = said.get("value", "")
+        if tag == "button" and self.forms:
+            self.forms[-1].buttons.append(Button(said.get("name", ""), said.get("value", "")))
 
     def handle_data(self, data: str) -> None:
-        if self._within == "h1":
-            self.heading += data.strip()
-        self._within = "" if data.strip() else self._within
+        if "h1" in self._within:
+            self.heading += data
+        if self._within[-1:] == ["button"] and self.forms:
+            self.forms[-1].buttons[-1].words += data.strip()
+
+        if self._within[-1:] == ["a"]:
+            self.links[" ".join(data.split())] = self._address
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._within:
+            self._within.remove(tag)
 
 
 class FormBrowser:
@@ -72,16 +101,21 @@ class FormBrowser:
     async def open(self, url: str) -> None:
         await self._go("get", url)
 
-    async def send(self, **filled: str) -> None:
+    async def follow(self, words: str) -> None:
+        await self.open(urljoin(self.url, self.page.links[words]))
+
+    async def send(self, press: str = "", **filled: str) -> None:
         form = self.page.forms[0]
         unknown = filled.keys() - form.fields.keys()
         if unknown:
             raise LookupError(f"{self.url} has no field {sorted(unknown)}: {form}")
         where = urljoin(self.url, form.action)
-        await self._go(form.method, where, {**form.fields, **filled})
+        pressed = next(button for button in form.buttons if press in ("", button.words))
+        chosen = {pressed.name: pressed.value} if pressed.name else {}
+        await self._go(form.method, where, {**form.fields, **filled, **chosen})
 
     async def heading(self) -> str:
-        return self.page.heading
+        return " ".join(self.page.heading.split())
 
     async def _go(self, method: str, url: str, fields: dict[str, str] | None = None) -> None:
         sent: dict[str, Any] = {"data": fields} if method == "post" else {"params": fields}

@@ -29,15 +29,21 @@ class Chromium:
         await self._page.goto(url, wait_until="domcontentloaded")
         self._seen()
 
-    async def send(self, **filled: str) -> None:
+    async def follow(self, words: str) -> None:
+        await self._leave(self._page.get_by_role("link", name=words, exact=True))
+
+    async def send(self, press: str = "", **filled: str) -> None:
         for name, text in filled.items():
             await self._page.locator(f'form input[name="{name}"]').fill(text)
-        async with self._page.expect_navigation(wait_until="domcontentloaded"):
-            await self._page.locator("form button").first.click()
-        self._seen()
+        await self._leave(self._page.locator("form button", has_text=press).first)
 
     async def heading(self) -> str:
-        return str(await self._page.locator("h1").first.inner_text())
+        return " ".join((await self._page.locator("h1").first.inner_text()).split())
+
+    async def _leave(self, what: Any) -> None:
+        async with self._page.expect_navigation(wait_until="domcontentloaded"):
+            await what.click()
+        self._seen()
 
     def _seen(self) -> None:
         self.visited.append(bare(self._page.url))

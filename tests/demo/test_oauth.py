@@ -28,12 +28,17 @@ async def test_the_call_is_made_as_its_person_and_the_ledger_names_the_credentia
     told = await tell(tmp_path, lines.append, opens)
 
     assert told.answer == "the orders of ada, read with the scopes orders:read"
+    assert told.sent[0] == "POST /mcp 401"
+    assert "POST /oauth/register 201" in told.sent
     assert len(told.asked) == 1
     assert told.visited[-1].endswith("/connect/callback")
-    assert told.granted["subject"] == told.outcome["subject"] == "alice"
-    assert told.outcome["credential"].startswith("delegated:desk:")
-    assert told.outcome["credential_scopes"] == ["orders:read"]
+    outcome, granted = told.entries["outcome"], told.entries["grant.made"]
+    assert granted["subject"] == outcome["subject"] == "alice"
+    assert told.entries["login"]["issuer"] == outcome["issuer"] != granted["authorization_server"]
+    assert outcome["client"] == told.entries["client.registered"]["client"]
+    assert outcome["credential"] == f"delegated:desk:{granted['grant']}"
+    assert outcome["credential_scopes"] == ["orders:read"]
     assert told.verified == 0
     assert told.leaked == []
-    assert any(told.outcome["credential"] in line for line in lines)
+    assert any(outcome["credential"] in line for line in lines)
     assert not any(told.asked[0] in line for line in lines)
