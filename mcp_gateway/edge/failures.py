@@ -1,9 +1,10 @@
 """Failed authentication: limited by address, and told to the ledger in sum."""
 
-import ipaddress
 import time
 from collections.abc import Callable
 from typing import Final
+
+from mcp_gateway.wire.address import party
 
 WINDOW: Final = 60.0
 MOST_FAILURES: Final = 60
@@ -55,18 +56,6 @@ class Failures:
         self._unreported += count
 
     def _name(self, peer: str) -> str:
-        name = _party(peer)
+        name = party(peer)
         full = len(self._by_peer) >= MOST_ADDRESSES
         return _REST if full and name not in self._by_peer else name
-
-
-def _party(peer: str) -> str:
-    if ":" not in peer:
-        return peer
-    try:
-        address = ipaddress.IPv6Address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

@@ -120,3 +120,16 @@ def here(host: str) -> bool:
         return True
     address = literal(host)
     return address is not None and address.is_loopback
+
+
+def party(peer: str) -> str:
+    """Who is counted as one: an IPv6 address with its /64, which is what one party is given."""
+    if ":" not in peer:
+        return peer
+    try:
+        address = ipaddress.IPv6Address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

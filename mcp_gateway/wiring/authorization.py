@@ -58,6 +58,7 @@ def wire(ground: Ground, wired: Wired) -> None:
     wired.closing.append(strangers.aclose)
     wired.jobs["keys that sign tokens"] = made.signing.follow
     wired.jobs["refreshed tokens"] = made.families.follow
+    wired.jobs["clients that nobody uses"] = made.clients.collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ def _routes(settings: Settings, wired: Wired, made: _Server) -> Sequence[Route]:
     origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
     answers = Answers(origins, made.failures)
     parts = (
-        Metadata(answers, lambda: offer.metadata(settings), lambda: made.signing.public().as_dict()),
+        Metadata(
+            answers, lambda: offer.metadata(settings), lambda: made.signing.public().as_dict()
+        ),
         Authorize(answers, made.requests, lambda: public),
         TokenEndpoint(answers, made.tokens),
         Register(answers, made.clients, lambda: settings.authorization),

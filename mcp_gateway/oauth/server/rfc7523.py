@@ -50,7 +50,7 @@ def unverified(assertion: str, name: str) -> str:
     """A claim of an assertion that nobody has verified yet, to know whose keys do."""
     match = _COMPACT.fullmatch(assertion) if len(assertion) <= LONGEST else None
     found = _object(match[2]).get(name) if match else None
-    if not isinstance(found, str):
+    if not isinstance(found, str) or not found.isprintable():
         raise AssertionRefused("the assertion is no signed JWT, or does not say whose it is")
     return found
 
@@ -67,7 +67,7 @@ def verified(assertion: str, keys: KeySet, terms: Terms, now: float) -> Asserted
         raise AssertionRefused("the assertion is of another issuer")
     audience = claims.get("aud")
     named = [audience] if isinstance(audience, str) else audience
-    if not isinstance(named, list) or len(named) != 1 or named[0] not in terms.audiences:
+    if not isinstance(named, list) or len(named) != 1 or named[0] not in list(terms.audiences):
         raise AssertionRefused("the assertion is for another audience, or for several")
     return Asserted(_text(claims, "sub"), _text(claims, "jti"), _expiry(claims, now), dict(claims))
 
@@ -75,7 +75,7 @@ def verified(assertion: str, keys: KeySet, terms: Terms, now: float) -> Asserted
 def _check_header(assertion: str, terms: Terms) -> None:
     match = _COMPACT.fullmatch(assertion) if len(assertion) <= LONGEST else None
     header = _object(match[1]) if match else {}
-    if header.get("alg") not in terms.algorithms:
+    if header.get("alg") not in list(terms.algorithms):
         raise AssertionRefused("the assertion is signed by an algorithm that is not allowed")
     if str(header.get("typ", "")).lower() not in terms.types:
         raise AssertionRefused("the assertion is of another type")
@@ -95,8 +95,8 @@ def _expiry(claims: Mapping[str, Any], now: float) -> int:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     found = claims.get(name)
-    if not isinstance(found, str) or not found or len(found) > 512:
-        raise AssertionRefused(f"the assertion has no {name}")
+    if not isinstance(found, str) or not 0 < len(found) <= 512 or not found.isprintable():
+        raise AssertionRefused(f"the assertion has no {name}, or one that cannot be shown")
     return found
 
 

@@ -1,6 +1,6 @@
 """Dynamic client registration (RFC 7591): what a stranger says of itself, read with mistrust."""
 
-import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,8 +12,12 @@ from mcp_gateway.oauth.server.rfc8414 import CODE, REFRESH
 METHODS: Final = frozenset({"none", "client_secret_basic", "client_secret_post"})
 GRANTS: Final = frozenset({CODE, REFRESH})
 LONGEST_NAME: Final = 100
-_UNSAID: Final = re.compile(r"[^\x20-\x7e\u00a1-\u024f\u0370-\u1fff\u3040-\ud7a3]")
-"""Controls, marks of direction, and all that shows as nothing or as something else."""
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that show as nothing."""
+_MARKS: Final = range(0x0900, 0x1000)
+"""Where marks are the vowels of a script; elsewhere they hide, or are stacked upon a letter."""
+_APART: Final = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"})
+"""Scripts that stand beside Latin in names, and in which nothing looks like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def registered(
     if not isinstance(said, dict):
         raise _invalid("the metadata is a JSON object")
     method = said.get("token_endpoint_auth_method") or default_method
-    if method not in methods:
+    if not isinstance(method, str) or method not in methods:
         raise _invalid(f"token_endpoint_auth_method is one of {', '.join(sorted(methods))}")
     if _words(said, "response_types", ["code"]) != {"code"}:
         raise _invalid("response_types is ['code']")
@@ -52,9 +56,25 @@ def registered(
 
 
 def plain_name(said: object) -> str:
-    """A name that a page and a log can show: one line, no marks that turn or hide text."""
-    text = said if isinstance(said, str) else ""
-    return " ".join(_UNSAID.sub(" ", text).split())[:LONGEST_NAME]
+    """A name that a page and a log can show: one line, no marks that turn or hide text.
+
+    Empty where Latin letters stand among those of a script that looks like them: who spells a
+    name so means it to be taken for another.
+    """
+    text = unicodedata.normalize("NFKC", said) if isinstance(said, str) else ""
+    shown = "".join(char if _shows(char) else " " for char in text)
+    name = " ".join(shown.split())[:LONGEST_NAME].rstrip()
+    return "" if _mixed(name) else name
+
+
+def _shows(char: str) -> bool:
+    kind = unicodedata.category(char)[0]
+    return (kind in "LNPS" and char not in _BLANK) or (kind == "M" and ord(char) in _MARKS)
+
+
+def _mixed(name: str) -> bool:
+    scripts = {unicodedata.name(char, "").split(" ")[0] for char in name if char.isalpha()}
+    return "LATIN" in scripts and bool(scripts - {"LATIN"} - _APART)
 
 
 def _grants(said: Mapping[str, Any]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Assertions of the company's identity providers (ID-JAG): a token for a person, without a page."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from mcp_gateway.services.authorization.minting import Grant
 from mcp_gateway.store.revocations import Revocations
 from mcp_gateway.wire.http import HttpClient
 
+log = logging.getLogger(__name__)
 KEPT: Final = 300.0
 """Seconds for which a provider's keys are used without asking again."""
 BETWEEN: Final = 5.0
@@ -33,8 +35,11 @@ BETWEEN: Final = 5.0
 
 @dataclass(slots=True)
 class _Keys:
+    """`fetched` is when they were had, `tried` when that was last attempted."""
+
     keys: KeySet | None = None
-    asked: float = 0.0
+    fetched: float = 0.0
+    tried: float = 0.0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -98,26 +103,36 @@ class Assertions:
         provider = id_jag.Provider(section.issuer, section.algorithms)
         known = self._keys.setdefault((section.issuer, section.jwks), _Keys())
         now = self._clock()
-        if known.keys is not None and now - known.asked < KEPT:
+        if known.keys is not None and now - known.fetched < KEPT:
             try:
                 return id_jag.read(text, known.keys, provider, own, now)
             except rfc7523.AssertionRefused:
-                if now - known.asked < BETWEEN:
+                if now - known.tried < BETWEEN:
                     raise
         return id_jag.read(text, await self._fetched(known, section), provider, own, now)
 
     async def _fetched(self, known: _Keys, section: AssertionSection) -> KeySet:
         async with known.turn:
-            if known.keys is not None and self._clock() - known.asked < BETWEEN:
-                return known.keys
+            if self._clock() - known.tried < BETWEEN:
+                if known.keys is not None and known.fetched == known.tried:
+                    return known.keys
+                raise _unavailable("they were asked for a moment ago")
+            known.tried = self._clock()
             documents = Documents(section.issuer, self._http)
             try:
                 url = section.jwks or await jwks_uri(section.issuer, documents)
                 known.keys = key_set(await documents.read(url))
             except DocumentError as error:
-                raise OAuthError("temporarily_unavailable", f"no keys: {error}", 503) from None
-            known.asked = self._clock()
+                raise _unavailable(str(error)) from None
+            known.fetched = known.tried
             return known.keys
+
+
+def _unavailable(why: str) -> OAuthError:
+    log.warning("the keys of an identity provider cannot be had: %s", why)
+    return OAuthError(
+        "temporarily_unavailable", "the keys of the identity provider cannot be had now", 503
+    )
 
 
 def _section(issuer: str, settings: Settings) -> AssertionSection:
@@ -134,10 +149,17 @@ def _role_map(section: AssertionSection) -> Mapping[str, frozenset[str]]:
 def _scopes(
     form: Parameters, held: id_jag.Assertion, client: Client, settings: Settings
 ) -> frozenset[str]:
-    """What is asked for, asserted, and the client's, all three. Raises OAuthError."""
+    """What is asked for, asserted, and the client's, all three. Raises OAuthError.
+
+    Where neither the client nor the provider names any, they are those of the section. One that
+    a configuration names has what stands there, and nothing where nothing does.
+    """
     known = offer.scopes(settings) - {offer.OFFLINE}
-    for more in (held.scopes, client.scopes, scopes_of(form.get("scope"))):
-        known = known & more if more else known
-    if not known:
+    found = scopes_of(form.get("scope")) or held.scopes or frozenset(settings.authorization.scopes)
+    if held.scopes:
+        found &= held.scopes
+    if client.scopes or client.kind == "registered":
+        found &= client.scopes
+    if not (found := found & known):
         raise OAuthError("invalid_scope", "the assertion and the client have no scope in common")
-    return known
+    return found

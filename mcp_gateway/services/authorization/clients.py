@@ -31,6 +31,13 @@ from mcp_gateway.store.rows import ClientRow
 
 MOST: Final = 1_000
 """Clients that registered themselves, of all together."""
+UNUSED: Final = 86_400
+IDLE: Final = 90 * 86_400
+"""Seconds after which a client is forgotten that never got a token, and that got none since."""
+HURRY: Final = 3_600
+"""The same for one that never got a token, where others wait to register."""
+EVERY: Final = 3_600.0
+"""Seconds between two looks at who is forgotten."""
 SECRETS: Final = frozenset({"client_secret_basic", "client_secret_post"})
 _TYPES: Final = frozenset({"", "jwt", "client-authentication+jwt"})
 
@@ -56,6 +63,7 @@ class Clients:
         self._issuer = issuer
         self._clock = clock
         self._throttle = Throttle()
+        self._registering = asyncio.Lock()
         self._configured: Mapping[str, Client] = {}
 
     def swap(self, configured: Mapping[str, Client]) -> None:
@@ -135,34 +143,66 @@ class Clients:
         if wait := self._throttle.wait(peer, rate):
             raise OAuthError("temporarily_unavailable", f"too many: wait {wait} s", 429)
         asked = rfc7591.registered(said, private)
+        secret = "" if asked.method == "none" else secrets.token_urlsafe(32)
+        row = _row(asked, secret, int(self._clock()))
+        async with self._registering:
+            await self._make_room()
+            await self._ledger.append(Entry("client.registered", body=_entry(row)))
+            await asyncio.to_thread(self._kept.add, row)
+        return _answer(row, asked) | (
+            {"client_secret": secret, "client_secret_expires_at": 0} if secret else {}
+        )
+
+    async def _make_room(self) -> None:
+        """Raises OAuthError when there is none: strangers cannot fill the store."""
+        if not await asyncio.to_thread(self._kept.full, MOST):
+            return
+        await self._forgotten(HURRY)
         if await asyncio.to_thread(self._kept.full, MOST):
             raise OAuthError("temporarily_unavailable", "too many clients are registered", 503)
-        id_, now = secrets.token_urlsafe(16), int(self._clock())
-        secret = "" if asked.method == "none" else secrets.token_urlsafe(32)
-        hosts = sorted({host_of(redirect) for redirect in asked.redirects})
-        body = {"client": id_, "way": store.DCR, "host": "", "redirect_hosts": hosts}
-        await self._ledger.append(Entry("client.registered", body=body))
-        row = ClientRow(
-            id=id_,
-            kind=store.DCR,
-            name=asked.name,
-            redirects=json.dumps(asked.redirects),
-            secret=digest_of(secret).hex() if secret else "",
-            method=asked.method,
-            grants=" ".join(sorted(asked.grants)),
-            scopes=spelled(asked.scopes),
-            created=now,
-        )
-        await asyncio.to_thread(self._kept.add, row)
-        found: dict[str, Any] = {
-            "client_id": id_,
-            "client_id_issued_at": now,
-            "client_name": asked.name,
-            "redirect_uris": list(asked.redirects),
-            "token_endpoint_auth_method": asked.method,
-            "grant_types": sorted(asked.grants),
-            "response_types": ["code"],
-        }
-        if asked.scopes:
-            found["scope"] = spelled(asked.scopes)
-        return found | ({"client_secret": secret, "client_secret_expires_at": 0} if secret else {})
+
+    async def collect(self) -> None:
+        """Forgets clients that came by themselves and are not used, for as long as it runs."""
+        while True:
+            await self._forgotten(UNUSED)
+            await asyncio.sleep(EVERY)
+
+    async def _forgotten(self, unused: int) -> None:
+        gone = await asyncio.to_thread(self._kept.idle, unused, IDLE)
+        for row in gone:
+            if row.kind == store.DCR:  # a document is a copy: its client is where it was
+                await self._ledger.append(Entry("client.collected", body=_entry(row)))
+        await asyncio.to_thread(self._kept.forget, [row.id for row in gone], unused, IDLE)
+
+
+def _row(asked: rfc7591.Registered, secret: str, now: int) -> ClientRow:
+    return ClientRow(
+        id=secrets.token_urlsafe(16),
+        kind=store.DCR,
+        name=asked.name,
+        redirects=json.dumps(asked.redirects),
+        secret=digest_of(secret).hex() if secret else "",
+        method=asked.method,
+        grants=" ".join(sorted(asked.grants)),
+        scopes=spelled(asked.scopes),
+        created=now,
+    )
+
+
+def _entry(row: ClientRow) -> Mapping[str, Any]:
+    hosts = sorted({host_of(redirect) for redirect in json.loads(row.redirects)})
+    return {"client": row.id, "kind": row.kind, "host": row.host, "redirect_hosts": hosts}
+
+
+def _answer(row: ClientRow, asked: rfc7591.Registered) -> dict[str, Any]:
+    """What was registered, which may be less than was asked for (section 3.2.1)."""
+    found: dict[str, Any] = {
+        "client_id": row.id,
+        "client_id_issued_at": row.created,
+        "client_name": row.name,
+        "redirect_uris": list(asked.redirects),
+        "token_endpoint_auth_method": row.method,
+        "grant_types": sorted(asked.grants),
+        "response_types": ["code"],
+    }
+    return found | ({"scope": row.scopes} if row.scopes else {})

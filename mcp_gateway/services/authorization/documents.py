@@ -21,7 +21,7 @@ from mcp_gateway.services.authorization.client import Client, of_document
 from mcp_gateway.services.authorization.throttle import Throttle
 from mcp_gateway.store.clients import CIMD, Clients
 from mcp_gateway.store.rows import ClientRow
-from mcp_gateway.wire.http import HttpClient, HttpFailed
+from mcp_gateway.wire.http import HttpClient, HttpFailed, TooLarge
 
 log = logging.getLogger(__name__)
 WITHIN: Final = 5.0
@@ -33,6 +33,20 @@ EACH: Final = Rate.parse("30/minute")
 """Fetches that one address may cause."""
 
 Pinned = Mapping[str, bytes]
+"""Documents by client id."""
+
+
+class _Unusable(OAuthError):
+    """A document that makes no client; `away` where its publisher says nothing of it now."""
+
+    def __init__(self, why: str, *, away: bool = False) -> None:
+        said = f"the client's document cannot be used: {why}"
+        if away:
+            super().__init__("temporarily_unavailable", said, 503)
+        else:
+            super().__init__("invalid_client", said)
+        self.why = why
+        self.away = away
 
 
 class Documents:
@@ -58,7 +72,7 @@ class Documents:
         self._fetching = True
         self._throttle = Throttle()
         self._turns: dict[str, asyncio.Lock] = {}
-        self._refused: dict[str, tuple[float, OAuthError]] = {}
+        self._refused: dict[str, tuple[float, str, bool]] = {}
 
     def swap(self, pinned: Pinned, *, fetching: bool) -> None:
         """Takes the documents of a configuration, by client id; those are never fetched."""
@@ -81,25 +95,38 @@ class Documents:
                 self._turns.pop(id_, None)
 
     async def _found(self, id_: str, peer: str) -> Client:
+        """What is kept while it lasts, else fetched; for a day where it cannot be fetched now."""
         row = await asyncio.to_thread(self._kept.find, id_)
-        if row and row.kind == CIMD and row.ends > self._clock():
-            return self._read(id_, row.document)
-        until, refusal = self._refused.get(id_, (0.0, None))
-        if refusal and until > self._clock():
-            raise refusal
+        kept = row if row and row.kind == CIMD else None
+        if kept and kept.ends > self._clock():
+            return self._read(id_, kept.document)
         try:
             return await self._renewed(id_, peer)
-        except OAuthError as refused:
-            if len(self._refused) >= MOST_REFUSED:
-                self._refused = {}
-            self._refused[id_] = (self._clock() + REFUSED, refused)
+        except _Unusable as refused:
+            if refused.away and kept and kept.fetched + cimd.LONGEST > self._clock():
+                return self._read(id_, kept.document)
             raise
 
     async def _renewed(self, id_: str, peer: str) -> Client:
+        until, why, away = self._refused.get(id_, (0.0, "", False))
+        if until > self._clock():
+            raise _Unusable(why, away=away)
         if wait := self._throttle.wait(peer, EACH):
             raise OAuthError("temporarily_unavailable", f"too many new clients: wait {wait} s", 429)
+        try:
+            return await self._taken(id_)
+        except _Unusable as refused:
+            if len(self._refused) >= MOST_REFUSED:
+                self._refused = {}
+            self._refused[id_] = (self._clock() + REFUSED, refused.why, refused.away)
+            raise
+
+    async def _taken(self, id_: str) -> Client:
         raw, lasts = await self._fetched(id_)
-        client, now = self._read(id_, raw), int(self._clock())
+        try:
+            client, now = self._read(id_, raw), int(self._clock())
+        except OAuthError as error:
+            raise _Unusable(error.description) from None
         hosts = sorted({host_of(redirect) for redirect in client.redirects})
         body = {"client": id_, "way": CIMD, "host": client.host, "redirect_hosts": hosts}
         await self._ledger.append(Entry("client.fetched", body=body))
@@ -125,32 +152,34 @@ class Documents:
         try:
             async with asyncio.timeout(WITHIN):
                 async with self._strangers.stream("GET", id_, headers, timeout=WITHIN) as answer:
-                    media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-                    if answer.status != 200 or not _is_json(media):
-                        raise _unusable(f"it answers {answer.status} with {media or 'nothing'!r}")
+                    _check(answer.status, answer.headers.get("content-type", ""))
                     raw = await answer.read(cimd.MOST, WITHIN)
                     return raw, cimd.kept_for(answer.headers)
+        except TooLarge:
+            raise _Unusable(f"it is larger than {cimd.MOST} bytes") from None
         except (HttpFailed, TimeoutError, ValueError) as error:
             log.warning("the document of a client at %s cannot be had: %s", id_, error)
-            raise _unusable("it cannot be fetched from here") from None
+            raise _Unusable("it cannot be fetched from here", away=True) from None
 
     def _read(self, id_: str, raw: bytes) -> Client:
         said, keys = cimd.read(id_, raw, self._private())
         return of_document(id_, said, _keys(keys) if keys else None)
 
 
-def _is_json(media: str) -> bool:
-    return media == "application/json" or (
-        media.startswith("application/") and media.endswith("+json")
-    )
+def _check(status: int, content_type: str) -> None:
+    """Raises _Unusable for an answer that is no document."""
+    if status == 429 or status >= 500:
+        raise _Unusable(f"it answers {status}", away=True)
+    if status != 200:
+        raise _Unusable(f"it answers {status}; redirects are not followed")
+    media = content_type.partition(";")[0].strip().lower()
+    structured = media.startswith("application/") and media.endswith("+json")
+    if media != "application/json" and not structured:
+        raise _Unusable("it is not application/json")
 
 
 def _keys(document: Mapping[str, object]) -> KeySet:
     try:
         return key_set(document)
     except DocumentError:
-        raise _unusable("its jwks holds no key that can verify") from None
-
-
-def _unusable(why: str) -> OAuthError:
-    return OAuthError("invalid_client", f"the client's document cannot be used: {why}")
+        raise OAuthError("invalid_client", "its jwks holds no key that can verify") from None

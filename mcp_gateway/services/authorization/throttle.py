@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Final
 
 from mcp_gateway.limits.bucket import SECOND, Rate, charge
+from mcp_gateway.wire.address import party
 
 MOST: Final = 10_000
 """Addresses that are told apart; beyond them nobody new is heard until one is at rest."""
 
 
 class Throttle:
-    """One rate for each address, in one process."""
+    """One rate for each address, in one process; an IPv6 one counts with its /64."""
 
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns, most: int = MOST) -> None:
         self._clock = clock
@@ -20,7 +21,7 @@ class Throttle:
 
     def wait(self, peer: str, rate: Rate) -> int:
         """Charges an address. Seconds to wait, when it is over the rate; 0 when it is not."""
-        now = self._clock()
+        now, peer = self._clock(), party(peer)
         if peer not in self._tats and len(self._tats) >= self._most:
             self._tats = {known: tat for known, tat in self._tats.items() if tat > now}
             if len(self._tats) >= self._most:
