@@ -26,6 +26,8 @@ from mcp_gateway.core.errors import (
     UpstreamFailed,
 )
 from mcp_gateway.core.target import Definition, Target
+from mcp_gateway.ledger.commitment import Commitments
+from mcp_gateway.ledger.line import line
 
 ALLOWED = Decision(Effect.ALLOW, rule="all", reason="everything is allowed", named=True)
 DENIED = Decision(Effect.DENY, rule="no-delete", reason="the rule no-delete says so", named=True)
@@ -34,7 +36,10 @@ HIDDEN = Decision(Effect.DENY, rule="", reason="no rule allows it")
 
 @dataclass
 class FakeLedger:
-    """Keeps entries in memory. It refuses every kind in `broken`, as a full disk would."""
+    """Keeps entries in memory, those that the ledger's format takes.
+
+    It refuses every kind in `broken`, as a full disk would.
+    """
 
     broken: set[str] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
@@ -47,6 +52,7 @@ class FakeLedger:
 
     async def _written(self, entry: Entry) -> Receipt:
         await asyncio.sleep(0)
+        line(entry, "log", len(self.entries), 0, Commitments(bytes(32)))
         if entry.kind in self.broken:
             raise Overloaded("the ledger cannot be written")
         self.entries.append(entry)

@@ -191,7 +191,7 @@ def _row(asked: rfc7591.Registered, secret: str, now: int) -> ClientRow:
 
 def _entry(row: ClientRow) -> Mapping[str, Any]:
     hosts = sorted({host_of(redirect) for redirect in json.loads(row.redirects)})
-    return {"client": row.id, "kind": row.kind, "host": row.host, "redirect_hosts": hosts}
+    return {"client": row.id, "way": row.kind, "host": row.host, "redirect_hosts": hosts}
 
 
 def _answer(row: ClientRow, asked: rfc7591.Registered) -> dict[str, Any]:

@@ -57,6 +57,10 @@ class Signing:
         """What verifies, as it is published."""
         return self._public
 
+    def published(self) -> Mapping[str, Any]:
+        """The same, as a document."""
+        return {"keys": list(self._published)}
+
     async def key(self) -> ECKey:
         """The key that signs now: made, where there is none. Raises Overloaded, SecretLost."""
         signs = _signing(await self._look(), self._clock())

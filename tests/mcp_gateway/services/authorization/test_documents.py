@@ -37,7 +37,7 @@ async def test_a_client_is_what_its_document_says(web: Site, published: Meeting)
     assert published.ledger.last.kind == "client.fetched"
     assert published.ledger.last.body == {
         "client": ID,
-        "kind": "cimd",
+        "way": "cimd",
         "host": "app.example.com",
         "redirect_hosts": ["127.0.0.1"],
     }
