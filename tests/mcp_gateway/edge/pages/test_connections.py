@@ -28,6 +28,7 @@ DOCS = {
     "created": 1_700_000_000,
     "refreshed": 1_700_000_000,
     "checked": 0,
+    "used": 1_700_000_000,
 }
 NOTES = {**DOCS, "server": "<notes>", "state": "not connected", "scopes": [], "created": 0}
 
