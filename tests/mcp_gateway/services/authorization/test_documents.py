@@ -12,6 +12,8 @@ from mcp_gateway.oauth.server import cimd
 from mcp_gateway.oauth.server.rfc6749 import OAuthError
 from mcp_gateway.services.authorization import documents
 from mcp_gateway.services.authorization.documents import EACH, REFUSED
+from mcp_gateway.store.database import Database
+from mcp_gateway.wire.http import HttpClient, Network
 from tests.support.strangers import ID, PATH, Meeting, Site, document, page
 from tests.support.tcp import plain
 from tests.support.tokens import EC, public
@@ -25,6 +27,7 @@ async def refused(meeting: Meeting, client: str = ID, peer: str = PEER) -> OAuth
     return found.value
 
 
+@pytest.mark.requirement("clients:documents")
 async def test_a_client_is_what_its_document_says(web: Site, published: Meeting) -> None:
     web.web.publish(PATH, document(scope="mcp"))
 
@@ -49,6 +52,7 @@ async def test_a_client_without_a_name_goes_by_its_host(web: Site, published: Me
     assert (await published.documents.client(ID, PEER)).name == "app.example.com"
 
 
+@pytest.mark.requirement("clients:documents")
 async def test_a_document_is_fetched_once_by_all_who_want_it_in_every_process(
     web: Site, published: Meeting
 ) -> None:
@@ -230,6 +234,7 @@ async def test_a_fetch_that_cannot_be_recorded_makes_no_client(
     assert published.kept.find(ID) is None
 
 
+@pytest.mark.requirement("clients:pinned")
 async def test_pinned_documents_are_never_fetched(web: Site, published: Meeting) -> None:
     web.web.publish(PATH, document(client_name="Fetched"))
     published.documents.swap(
@@ -284,3 +289,82 @@ async def test_nothing_that_a_publisher_says_is_repeated_in_a_log(
 
     assert "\x1b" not in caplog.text
     assert "the document of a client at" in caplog.text
+
+
+@pytest.mark.requirement("attack:d11")
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        ["10.1.2.3"],
+        ["169.254.169.254"],
+        ["168.63.129.16"],
+        ["100.64.0.1"],
+        ["0.0.0.0"],
+        ["::1"],
+        ["fe80::1%eth0"],
+        ["fd00::1"],
+        ["::ffff:127.0.0.1"],
+        ["::ffff:169.254.169.254"],
+        ["64:ff9b::a9fe:a9fe"],
+        ["2002:7f00:1::"],
+        ["2001:0:7f00:1::"],
+        ["93.184.215.14", "127.0.0.1"],
+        ["2606:2800:21f::1", "fd00::1"],
+    ],
+)
+async def test_a_name_that_leads_inside_is_not_connected_to(
+    database: Database,
+    answers: list[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connected: list[object] = []
+    looked_up: list[str] = []
+
+    async def lookup(host: str, _: int) -> list[str]:
+        looked_up.append(host)
+        return answers
+
+    async def connect(*args: object, **_: object) -> None:
+        connected.append(args)
+        raise OSError("nobody should come here")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    http = HttpClient(Network(), lookup=lookup)
+    try:
+        refusal = await refused(Meeting(database, http))
+    finally:
+        await http.aclose()
+
+    assert refusal.code == "temporarily_unavailable"
+    assert looked_up == ["app.example.com"]
+    assert connected == []
+    assert "is not a public address" in caplog.text
+
+
+@pytest.mark.requirement("attack:d11")
+async def test_a_connection_goes_to_the_address_that_was_checked_not_to_the_next_answer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([["93.184.215.14"], ["127.0.0.1"]])
+    connected: list[object] = []
+
+    async def lookup(_: str, __: int) -> list[str]:
+        return next(answers)
+
+    async def connect(_: object, where: str, *__: object, **___: object) -> None:
+        connected.append(where)
+        raise OSError("it is away")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    http = HttpClient(Network(), lookup=lookup)
+    meeting = Meeting(database, http)
+    try:
+        await refused(meeting)
+        meeting.now += REFUSED + 1
+        await refused(meeting)
+    finally:
+        await http.aclose()
+
+    assert connected == ["93.184.215.14"]
