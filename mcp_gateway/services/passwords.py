@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from argon2.exceptions import VerifyMismatchError
 from mcp_gateway.oauth.ports import LogInRefused, People, Person
 from mcp_gateway.services.guesses import Guesses
 from mcp_gateway.store.people import PersonRows
-from mcp_gateway.store.rows import PersonRow
 
 HASHER: Final = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 HASHED: Final = r"^\$argon2id\$v=19\$m=65536,t=3,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$"
@@ -41,12 +41,18 @@ class Passwords:
     address has five attempts at a name, and all together have fifty; then each one waits.
     """
 
-    def __init__(self, rows: PersonRows, people: People, tenant: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        rows: PersonRows,
+        people: People,
+        tenant: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rows = rows
         self._people = people
         self._tenant = tenant
-        self._at_name = Guesses(free=50, longest=60)
-        self._at_name_from = Guesses(free=5, longest=300)
+        self._at_name = Guesses(50, 60, clock)
+        self._at_name_from = Guesses(5, 300, clock)
         self._nobodys = _nobodys()
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
@@ -57,34 +63,36 @@ class Passwords:
 
     async def person(self, name: str, password: str, party: str) -> Person:
         """Raises LogInRefused. `party` is whose address it came from."""
-        name, tries = name[:LONGEST], (self._at_name, self._at_name_from)
-        at = dict(zip(tries, (name, f"{party} {name}"), strict=True))
-        if wait := max(guesses.wait(who) for guesses, who in at.items()):
+        name = name[:LONGEST]
+        tried = ((self._at_name, name), (self._at_name_from, f"{party} {name}"))
+        if wait := max(guesses.wait(who) for guesses, who in tried):
             raise LogInRefused(f"Too many attempts failed. Wait {wait} s.", wait)
         if self._waiting >= WAITING:
             raise LogInRefused("Many log in at this moment. Try again in a second.", 1)
-        for guesses, who in at.items():
+        for guesses, who in tried:
             guesses.begin(who)
-        row = await asyncio.to_thread(self._rows.named, self._tenant(), name)
-        right = await self._verified(row, password[:LONGEST])
-        person = await self._people.person(f"person:{row.id}") if row and right else None
-        if person is None:
-            raise LogInRefused(WRONG)
-        for guesses, who in at.items():
+        self._waiting += 1
+        try:
+            person = await self._whose(name, password[:LONGEST])
+        finally:
+            self._waiting -= 1
+        for guesses, who in tried:
             guesses.forget(who)
         return person
 
-    async def _verified(self, row: PersonRow | None, password: str) -> bool:
+    async def _whose(self, name: str, password: str) -> Person:
+        row = await asyncio.to_thread(self._rows.named, self._tenant(), name)
         known = row.password if row and row.password else self._nobodys
-        self._waiting += 1
-        try:
-            async with self._turn:
-                renewed = await asyncio.to_thread(_checked, known, password)
-        finally:
-            self._waiting -= 1
-        if row and renewed:
+        async with self._turn:
+            renewed = await asyncio.to_thread(_checked, known, password)
+        if row is None or renewed is None:
+            raise LogInRefused(WRONG)
+        if renewed:
             await asyncio.to_thread(self._rows.rehashed, row.id, known, renewed)
-        return renewed is not None
+        person = await self._people.person(f"person:{row.id}")
+        if person is None:
+            raise LogInRefused(WRONG)
+        return person
 
 
 def _checked(known: str, password: str) -> str | None:
