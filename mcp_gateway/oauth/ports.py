@@ -221,6 +221,14 @@ class People(Protocol):
         ...
 
 
+class LogInRefused(Exception):
+    """A log-in that came to nothing, in words for the person. `wait` is seconds, where any help."""
+
+    def __init__(self, words: str, wait: int = 0) -> None:
+        super().__init__(words)
+        self.wait = wait
+
+
 class Browsers(Protocol):
     """Who is at a browser."""
 

@@ -26,12 +26,17 @@ class KnownPeople:
         if kind == "key":
             return self.of_key(bytes.fromhex(id_))
         row = await asyncio.to_thread(self._rows.at, id_) if kind == "person" else None
-        return None if row is None or row.disabled else of_row(row)
+        return None if row is None or row.disabled else self._of_row(row)
 
     def of_key(self, digest: bytes) -> Person | None:
         """Whom the key with this SHA-256 stands for; None where it is not in force."""
         key = self._current.keyring.in_force(digest, self._clock())
         return _of_key(key, digest) if key else None
+
+    def _of_row(self, row: PersonRow) -> Person | None:
+        """None for whom an administrator revoked for good."""
+        person = of_row(row)
+        return person if self._current.keyring.revoked.isdisjoint(person.names) else None
 
 
 def _of_key(key: ApiKey, digest: bytes) -> Person:

@@ -1,7 +1,7 @@
 """Who logs in with a browser."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.routing import Route
@@ -12,8 +12,10 @@ from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
 from mcp_gateway.edge.pages.provider import ProviderPages
+from mcp_gateway.edge.pages.ways import ByKey, ByPassword, Way
 from mcp_gateway.services.browsers import LoggedIn
 from mcp_gateway.services.logins import LogIns
+from mcp_gateway.services.passwords import Passwords
 from mcp_gateway.services.people import KnownPeople
 from mcp_gateway.services.relying_party import RelyingParty
 from mcp_gateway.store.browsers import Browsers
@@ -26,15 +28,14 @@ MINUTE: Final = 60.0
 
 def wire(ground: Ground, wired: Wired) -> None:
     """The log-in page, and who is at which browser. Failures outlive a configuration."""
-    people = wired.people = KnownPeople(PersonRows(ground.database), ground.current)
+    rows = PersonRows(ground.database)
+    people = wired.people = KnownPeople(rows, ground.current)
     browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
-    failures = Failures()
-
+    failures, ways = Failures(), _ways(ground, rows, people)
     provider = _at_provider(ground, wired, people)
 
     def installed(settings: Settings) -> None:
-        section = settings.authorization
-        wired.browsers = browsers if section.keys or section.login else None
+        wired.browsers = browsers if ways(settings) or settings.authorization.login else None
 
     async def report() -> None:
         """Failed log-ins, in sum, once a minute: strangers cannot make the ledger grow."""
@@ -44,18 +45,32 @@ def wire(ground: Ground, wired: Wired) -> None:
                 await ground.ledger.append(Entry("login.failed", body={"count": count}))
 
     def routes(settings: Settings) -> Sequence[Route]:
-        gateway, public, section = settings.gateway, settings.public, settings.authorization
-        if not section.keys and not section.login:
+        gateway, public, login = settings.gateway, settings.public, settings.authorization.login
+        if not (forms := ways(settings)) and not login:
             return []
         at = (public, Origins(public, gateway.listen, gateway.hosts, gateway.origins))
-        name = section.login.name if section.login else ""
-        shown = LoginPage(*at, people, browsers, failures, section.keys, name).routes()
-        there = ProviderPages(*at, provider, browsers, failures).routes() if section.login else []
+        name = login.name if login else ""
+        shown = LoginPage(*at, browsers, failures, forms, name).routes()
+        there = ProviderPages(*at, provider, browsers, failures).routes() if login else []
         return [*shown, *there]
 
     wired.installed.append(installed)
     wired.routes.append(routes)
     wired.jobs["failed log-ins"] = report
+
+
+def _ways(
+    ground: Ground, rows: PersonRows, people: KnownPeople
+) -> Callable[[Settings], Sequence[Way]]:
+    """The forms that a configuration allows. How often somebody failed outlives it."""
+    passwords = Passwords(rows, people, lambda: ground.settings().gateway.tenant)
+
+    def ways(settings: Settings) -> Sequence[Way]:
+        section = settings.authorization
+        own: Sequence[Way] = [ByPassword(passwords)] if section.passwords else []
+        return [*own, ByKey(people)] if section.keys else own
+
+    return ways
 
 
 def _at_provider(ground: Ground, wired: Wired, people: KnownPeople) -> LogIns:

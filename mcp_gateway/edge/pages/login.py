@@ -1,7 +1,7 @@
 """The page by which people log in, and back to the page that sent them."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -18,9 +18,9 @@ from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.connect import LOGIN, said
 from mcp_gateway.edge.pages.connections import PATH as CONNECTIONS
 from mcp_gateway.edge.pages.forms import check_token, form_of, once, token_of
-from mcp_gateway.edge.pages.page import page
-from mcp_gateway.oauth.ports import People, Person
-from mcp_gateway.store.keys import digest_of
+from mcp_gateway.edge.pages.page import HEADERS, page
+from mcp_gateway.edge.pages.ways import Way
+from mcp_gateway.oauth.ports import LogInRefused, Person
 
 LOGOUT: Final = "/oauth/logout"
 START: Final = "/oauth/login/start"
@@ -50,39 +50,40 @@ class LogIns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginPage:
-    """An API key is a log-in too: who has one is known to the gateway as the same person.
+    """Shows the ways that are offered, and takes whoever one of them knows.
 
-    `keys` says whether one is taken here; `provider` is what people call where they log in else.
+    `provider` is what people call where they log in else.
     """
 
     public: str
     origins: Origins
-    people: People
     browsers: LogIns
     failures: Failures
-    keys: bool = True
+    ways: Sequence[Way]
     provider: str = ""
 
     def routes(self) -> Sequence[Route]:
         return [
             Route(LOGIN, self._guarded(self._form), methods=["GET"]),
-            *([Route(LOGIN, self._guarded(self._try), methods=["POST"])] if self.keys else []),
+            Route(LOGIN, self._guarded(self._try), methods=["POST"]),
             Route(LOGOUT, self._guarded(self._leave), methods=["POST"]),
         ]
 
     async def _form(self, request: Request) -> Response:
-        return self._shown(request, next_of(once(request.url.query)))
+        return await self._shown(request, next_of(once(request.url.query)))
 
-    def _shown(
+    async def _shown(
         self, request: Request, next_: str, problem: str = "", status: int = 200
     ) -> Response:
+        ways = [way.field for way in self.ways if await way.offered()]
+        if not ways and not self.provider:
+            raise asgi.HttpError(403, "nobody can log in here yet")
         begun = cookies.value_of(request, _BEGUN, self.public) or cookies.fresh()
         shown = page(
             "login.html",
             status,
-            next=next_,
+            ways=ways,
             action=f"{LOGIN}?next={quote(next_, safe='')}",
-            keys=self.keys,
             provider=self.provider,
             start=f"{START}?next={quote(next_, safe='')}",
             token=token_of(begun, LOGIN),
@@ -96,18 +97,25 @@ class LoginPage:
         check_token(form, cookies.value_of(request, _BEGUN, self.public), LOGIN)
         peer = request.client.host if request.client else ""
         if wait := self.failures.wait(peer):
-            said_ = f"Too many attempts failed. Wait {wait} s."
-            return self._shown(request, next_, said_, 429)
-        digest = digest_of(form.get("key", "").strip())
-        person = await self.people.person(f"key:{digest.hex()}")
-        if person is None:
+            words = f"Too many attempts failed. Wait {wait} s."
+            return await self._shown(request, next_, words, 429)
+        try:
+            person = await self._way(form).person(form, peer)
+        except LogInRefused as refused:
             self.failures.count(peer)
-            return self._shown(request, next_, "This key is unknown, expired or revoked.", 403)
+            return await self._shown(request, next_, str(refused), 429 if refused.wait else 403)
         before = cookies.value_of(request, cookies.BROWSER, self.public)
         cookie = await self.browsers.log_in(person, before)
-        answer = RedirectResponse(next_, 303)
+        answer = RedirectResponse(next_, 303, HEADERS)
         cookies.put(answer, cookies.BROWSER, self.public, cookie, LIFE)
         return answer
+
+    def _way(self, form: Mapping[str, str]) -> Way:
+        """Raises HttpError for a form that is none of this page's."""
+        for way in self.ways:
+            if way.field in form:
+                return way
+        raise asgi.HttpError(400, "the form is none of this page")
 
     async def _leave(self, request: Request) -> Response:
         cookie = cookies.value_of(request, cookies.BROWSER, self.public)

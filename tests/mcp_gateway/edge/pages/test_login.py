@@ -206,8 +206,8 @@ async def test_an_address_that_guesses_is_not_heard_for_a_while(
     assert "mcpgw" not in browser.cookies
 
 
-async def test_where_keys_log_nobody_in_the_pages_say_so(tmp_path: Path) -> None:
-    config = f"{CONFIG}\n[authorization]\nkeys = false\n"
+async def test_where_nothing_logs_anybody_in_the_pages_say_so(tmp_path: Path) -> None:
+    config = f"{CONFIG}\n[authorization]\nkeys = false\npasswords = false\n"
     async with (
         gateway_under_test(tmp_path / "other", config) as gateway,
         httpx2.AsyncClient(base_url=gateway.url) as browser,
