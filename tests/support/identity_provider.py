@@ -114,10 +114,8 @@ class Authority:
         }
         about["jti"] = str(len(self.asked))
         match form["grant_type"]:
-            case "authorization_code":
-                # Whoever it is, and whatever their ID token says, is in `answers`.
-                return self._answer(self.signed(sub=form["code"], **about), form)
-            case "client_credentials":
+            case "client_credentials" | "authorization_code":
+                # What the ID token of a log-in says is in `answers`.
                 return self._answer(self.signed(sub=client, **about), form)
             case grant if grant == EXCHANGE and form.get("requested_token_type") == TYPE + "id-jag":
                 subject = self.claims(form["subject_token"])

@@ -1,4 +1,4 @@
-"""A log-in at a provider: of one browser, once, within ten minutes, and with the roles it brings."""
+"""A log-in at a provider: of one browser, once, within ten minutes, with the roles it brings."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -222,7 +222,7 @@ def _with_own_key(_: Authority, claims: dict[str, Any]) -> str:
 def _critical(there: Authority, claims: dict[str, Any]) -> str:
     """Signed well, and with an extension that has to be understood."""
     head = {"alg": "ES256", "kid": "k", "crit": ["example"], "example": 1}
-    knowing = JWSRegistry({"example": HeaderParameter("known to its signer", int)})
+    knowing = JWSRegistry({"example": HeaderParameter("known to its signer", "int")})
     return jwt.encode(head, claims, there.key, registry=knowing)
 
 
@@ -270,16 +270,20 @@ async def test_a_code_of_somebody_elses_log_in_is_worth_nothing(
 ) -> None:
     """At a provider that nobody here wrote, which holds the verifier against the code."""
     monkeypatch.setenv("LOGIN_SECRET", OF_WORLD)
-    async with real_world(tmp_path) as made, made.gateway() as gateway:
-        async with browser_at(gateway) as attacker, browser_at(gateway) as victim:
-            stolen = await made.provider.agreed(await sent(victim), "bob")
-            own = await made.provider.agreed(await sent(attacker), "ada")
+    async with (
+        real_world(tmp_path) as made,
+        made.gateway() as gateway,
+        browser_at(gateway) as attacker,
+        browser_at(gateway) as victim,
+    ):
+        stolen = await made.provider.agreed(await sent(victim), "bob")
+        own = await made.provider.agreed(await sent(attacker), "ada")
 
-            injected = await attacker.get(CALLBACK, params=own | {"code": stolen["code"]})
+        injected = await attacker.get(CALLBACK, params=own | {"code": stolen["code"]})
 
-            await _nobody(gateway, attacker, injected)
-            good = await log_in(victim, made.provider, "bob")
-            assert good.status_code == 303
+        await _nobody(gateway, attacker, injected)
+        good = await log_in(victim, made.provider, "bob")
+        assert good.status_code == 303
 
 
 @pytest.mark.requirement("attack:e28")
