@@ -1,4 +1,4 @@
-"""An authorization server for tests: client credentials, token exchange, ID-JAG and jwt-bearer.
+"""An authorization server for tests: codes, client credentials, token exchange, ID-JAG, jwt-bearer.
 
 It signs what it gives, checks what it is given, and remembers each request. What it does wrong it
 does where a test says so (`answers`).
@@ -45,6 +45,8 @@ class Authority:
     client_key: ECKey | None = None
     expires_in: int = 3600
     used: set[str] = field(default_factory=set)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """What it says of itself besides."""
     given: list[str] = field(default_factory=list)
     """Every token that it signed."""
 
@@ -70,6 +72,8 @@ class Authority:
             "authorization_endpoint": f"{self.url}/authorize",
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+            "jwks_uri": f"{self.url}/jwks",
+            **self.metadata,
         }
 
     def token(self, form: Mapping[str, str], authorization: str) -> tuple[int, Any]:
@@ -110,7 +114,8 @@ class Authority:
         }
         about["jti"] = str(len(self.asked))
         match form["grant_type"]:
-            case "client_credentials":
+            case "client_credentials" | "authorization_code":
+                # What the ID token of a log-in says is in `answers`.
                 return self._answer(self.signed(sub=client, **about), form)
             case grant if grant == EXCHANGE and form.get("requested_token_type") == TYPE + "id-jag":
                 subject = self.claims(form["subject_token"])

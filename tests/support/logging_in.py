@@ -16,7 +16,7 @@ from tests.support.oidc_provider import Provider, openid_provider
 
 START: Final = "/oauth/login/start"
 CALLBACK: Final = "/oauth/login/callback"
-SECRET: Final = "marked-secret-of-the-gateway"  # of a provider that ends with its test
+SECRET: Final = "marked-secret-of-the-gateway"
 PEOPLE: Final = {
     "ada": {"name": "Ada L.", "roles": ["staff", "ops"]},
     "bob": {"name": "Bob M.", "roles": []},
