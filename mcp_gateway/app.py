@@ -335,13 +335,16 @@ def _expecting(parts: Parts, settings: Settings) -> AccessTokens | None:
     """What verifies tokens now. The keys of another issuer are fetched from here on."""
     identity = settings.identity
     if not identity.issuer:
-        parts.issuer = None
+        parts.wired.issuer = None
         parts.jobs.stop(FOLLOWED)
         return None
-    if parts.issuer is None or not parts.issuer.serves(identity):
-        parts.issuer = Issuer(identity, parts.http)
-        parts.jobs.start(FOLLOWED, parts.issuer.jwks.follow)
-    return parts.issuer.expecting(identity, settings.gateway.tenant)
+    issuer = parts.wired.issuer
+    if issuer is None or not issuer.serves(identity):
+        issuer = parts.wired.issuer = Issuer(identity, parts.http)
+        parts.jobs.start(FOLLOWED, issuer.jwks.follow)
+    tokens = issuer.expecting(identity, settings.gateway.tenant)
+    tokens.seen = parts.wired.seen(settings)
+    return tokens
 
 
 def _client(settings: Settings) -> HttpClient:

@@ -20,7 +20,7 @@ from mcp_gateway.edge.wellknown import is_ready
 from mcp_gateway.home import Home
 from mcp_gateway.ledger.append import Log
 from mcp_gateway.oauth.ports import Tokens
-from mcp_gateway.services.issuer import Issuer, unheard
+from mcp_gateway.services.issuer import unheard
 from mcp_gateway.services.jobs import Jobs
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
@@ -64,7 +64,6 @@ class Parts:
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     jobs: Jobs = field(default_factory=Jobs)
     sessions: Sessions = field(default_factory=Sessions)
-    issuer: Issuer | None = None
     front: Front | None = None
     standing: Standing = field(init=False)
     draining: bool = False

@@ -55,6 +55,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Secret | None]]:
         for grant in filter(None, (server.grant, server.discovery_grant)):
             for secret in (grant.secret, grant.client_secret, grant.client_key):
                 yield f"servers.{name}", secret
+    yield "identity", settings.identity.client_secret
     vault = settings.vault
     pin = vault.pkcs11.pin if vault.pkcs11 else None
     for secret in (vault.key, *vault.previous, pin):

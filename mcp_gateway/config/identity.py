@@ -1,11 +1,12 @@
 """Who calls."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from mcp_gateway.config.sections import (
+    Endpoint,
     RoleMap,
     Scope,
     Secret,
@@ -19,7 +20,9 @@ from mcp_gateway.oauth.rfc9068 import ALGORITHMS
 class Identity(Section):
     """Who calls. Without an `issuer` only API keys authenticate.
 
-    `client` is the gateway at the issuer, which it asks there for assertions (`id_jag`).
+    `client` is the gateway at the issuer: it asks there for assertions (`id_jag`), and at
+    `introspection` whether tokens are still good. `backchannel` are the clients of the issuer
+    whose log-outs it tells the gateway of.
 
     A claim may be a path, such as `realm_access.roles`. A map that is not empty is the whole of
     what its claim can give.
@@ -37,6 +40,8 @@ class Identity(Section):
     scopes: list[Scope] = []
     client: str = ""
     client_secret: Secret | None = None
+    introspection: Endpoint = ""
+    backchannel: list[Annotated[str, Field(min_length=1)]] = []
     anonymous: bool = False
     aliases: dict[str, str] = {}
     revocation: float = Field(default=1.0, ge=0)
@@ -62,5 +67,9 @@ class Identity(Section):
             yield "client_secret is of a client, which is not named"
         if self.client and not self.issuer:
             yield "client is the gateway's at an issuer, which is not named"
+        if self.introspection and not self.client:
+            yield "introspection is asked as a client, which is not named"
+        if self.backchannel and not self.issuer:
+            yield "backchannel hears of log-outs at an issuer, which is not named"
         if self.tenant_map and not self.tenant_claim:
             yield "tenant_map maps the values of a tenant_claim, which is not named"

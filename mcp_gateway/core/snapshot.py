@@ -95,7 +95,8 @@ class Keyring:
 
     `keys` maps the SHA-256 of an API key to what it stands for. `revoked` holds names in the
     form `key:<id>`, `token:<issuer>|<jti>`, `subject:<issuer>|<subject>`, `client:<id>`,
-    `session:<issuer>|<sid>` and `family:<id>`. `ended` maps such names to Unix seconds: what was
+    `session:<issuer>|<sid>`, `sessionless:<issuer>|<subject>` (tokens of theirs that name no
+    session) and `family:<id>`. `ended` maps such names to Unix seconds: what was
     issued then or before is over.
     `grants` has what each person connected, so that no call has to look into the store.
     """
@@ -117,7 +118,9 @@ class Keyring:
         """Whether what goes by these names, and was issued then, is revoked."""
         if not self.revoked.isdisjoint(names):
             return True
-        return bool(self.ended) and any(self.ended.get(name, -1) >= issued for name in names)
+        if self.ended.keys().isdisjoint(names):  # as nearly always, and many times as fast
+            return False
+        return any(self.ended.get(name, -1) >= issued for name in names)
 
 
 Hear = Callable[["Call", "Next"], Awaitable["Result"]]

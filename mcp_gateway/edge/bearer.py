@@ -13,9 +13,11 @@ from mcp_gateway.edge.asgi import Headers, HttpError
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.oauth.claims import TokenRefused
 from mcp_gateway.oauth.ports import Tokens
-from mcp_gateway.oauth.rfc9068 import KeyUnknown, TokenExpired
+from mcp_gateway.oauth.rfc9068 import KeyUnknown, StateUnknown, TokenExpired
 from mcp_gateway.store.keys import PREFIX, digest_of
 
+AGAIN: Final = 5
+"""Seconds until somebody whose issuer does not answer may try again."""
 _KEY: Final = f"{PREFIX}_".encode()
 
 
@@ -48,8 +50,9 @@ class BearerAuthenticator:
         self.failures = Failures()
 
     def authenticate(self, headers: Headers, path: str, peer: str) -> Principal:
-        """Raises HttpError: 401 with a challenge, or 429 after too many failures.
+        """Raises HttpError: 401 with a challenge, 429 after too many failures, or 503.
 
+        The last is for a token of which the issuer does not say whether it is still good.
         What is known already is heard even then: neighbours behind one address do not shut each
         other out, and a look at it costs nothing.
         """
@@ -69,6 +72,11 @@ class BearerAuthenticator:
             if scheme.lower() != b"bearer" or not credential:
                 raise TokenRefused("the Authorization header is 'Bearer' and a key or token")
             return self._principal(credential, path)
+        except StateUnknown as unknown:
+            # Nobody is to log in again, nor to be shut out, because the issuer does not answer.
+            self.failures.count(peer, against=False)
+            header = (b"retry-after", b"%d" % AGAIN)
+            raise HttpError(503, f"Not authenticated for now: {unknown}.", [header]) from None
         except TokenRefused as refused:
             # Whose issuer has a new key did nothing wrong, and to find that out costs nothing.
             self.failures.count(peer, against=not isinstance(refused, KeyUnknown))
@@ -93,13 +101,13 @@ class BearerAuthenticator:
     def revoked(self, shown: Shown) -> bool:
         """Whether what was accepted before has been taken back. What only expired is not.
 
-        Nor is what waits for the keys of its issuer: they may come, or come back.
+        Nor is what waits for the keys of its issuer, or its word: they may come, or come back.
         """
         if not shown.authorization:
             return self._anonymous is None
         try:
             self._principal(shown.authorization.partition(b" ")[2].strip(), shown.path)
-        except (TokenExpired, KeyUnknown):
+        except (TokenExpired, KeyUnknown, StateUnknown):
             return False
         except TokenRefused:
             return True

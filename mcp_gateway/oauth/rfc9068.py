@@ -41,6 +41,10 @@ class KeyUnknown(TokenRefused):
     """A token that names a key which is not there: the issuer may have a new one."""
 
 
+class StateUnknown(TokenRefused):
+    """A token of which its issuer has not said in time whether it is still good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """What a token stands for. `names` are those by which it can be revoked.
@@ -76,7 +80,10 @@ class Expected:
 
 
 Seen = Callable[[bytes, bytes, Accepted], None]
-"""Told of each token that is accepted: its digest, its text, and what it stands for."""
+"""Told of each token that is accepted: its digest, its text, and what it stands for.
+
+It may raise TokenRefused.
+"""
 
 
 class AccessTokens:
@@ -278,6 +285,8 @@ def _names(
         names.add(f"client:{principal.client}")
     if session := said.text(claims, "sid"):
         names.add(f"session:{issuer}|{session}")
+    elif not expected.ours:
+        names.add(f"sessionless:{principal.identity}")
     if expected.ours:
         found = {"family": said.text(claims, "fam"), "key": said.text(claims, "key")}
         names |= {f"{kind}:{name}" for kind, name in found.items() if name}

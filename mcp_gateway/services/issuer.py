@@ -21,6 +21,11 @@ class Issuer:
         documents = Documents(identity.issuer, http)
         self.jwks = Jwks(identity.issuer, identity.jwks, self._take, documents)
 
+    @property
+    def keys(self) -> KeySet | None:
+        """Those of the moment; None before they are there."""
+        return self._keys
+
     def serves(self, identity: Identity) -> bool:
         """Whether a configuration means this issuer, and its keys at this place."""
         return self._place == (identity.issuer, identity.jwks)
@@ -54,7 +59,7 @@ class Issuer:
 
 def unheard(identity: Identity) -> Mapping[str, str]:
     """Issuers that do not tell the gateway what they take back, and what that means."""
-    if not identity.issuer:
+    if not identity.issuer or identity.introspection or identity.backchannel:
         return {}
     minutes = max(1, identity.max_token_lifetime // 60)
     said = "a token that it takes back is good until it expires, or is revoked here"

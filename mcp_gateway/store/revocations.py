@@ -25,7 +25,7 @@ class Revoked:
 class Revocations:
     """For ever, up to a moment, or until a token expires. The names are those of `Keyring`.
 
-    Every method but `once` and `collect` is a change that other processes see.
+    Every method but `once`, `unused` and `collect` is a change that other processes see.
     """
 
     def __init__(self, database: Database) -> None:
@@ -80,6 +80,11 @@ class Revocations:
                 return False
             session.add(UsedRow(name=name, ends=ends))
             return True
+
+    def unused(self, name: str) -> None:
+        """What was shown did not come to anything: it may be shown again."""
+        with self._database.quietly() as session:
+            session.exec(delete(UsedRow).where(col(UsedRow.name) == name))
 
     def collect(self, now: int) -> None:
         """Forgets what is over by itself: tokens that have expired, and what was shown once."""

@@ -25,8 +25,10 @@ from mcp_gateway.oauth.ports import (
     Secrets,
     Tokens,
 )
+from mcp_gateway.oauth.rfc9068 import Seen
 from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.services.connections import Opened, nobody
+from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.jobs import Job
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.listens import Listens
@@ -75,6 +77,11 @@ async def nothing(
     return NONE
 
 
+def unseen(_: Settings) -> Seen | None:
+    """Where nobody is told of the tokens that are accepted."""
+    return None
+
+
 def the_external(_: Settings, external: Tokens | None) -> Tokens | None:
     """What verifies tokens where the gateway issues none itself."""
     return external
@@ -90,6 +97,8 @@ class Wired:
     wrong; `closing` ends what has to end, the last first. `listens` and `snapshots` are there once
     everything is wired. `of_person` is what somebody shows a server outside of a call; `used`
     gives, once, the grants that calls were made with; `sealed` says how many secrets each key has.
+    `issuer` is the outside one of the configuration in force; of its tokens is told what `seen`
+    gives for it.
     """
 
     secrets: Secrets | None = None
@@ -103,6 +112,8 @@ class Wired:
     broker: Callable[[Settings], ports.Broker] = no_broker
     shows: Callable[[str, Server], Shows] = shows_nothing
     tokens: Callable[[Settings, Tokens | None], Tokens | None] = the_external
+    issuer: Issuer | None = None
+    seen: Callable[[Settings], Seen | None] = unseen
     acting: dict[str, Any] = field(default_factory=dict)
     routes: list[Callable[[Settings], Sequence[Route]]] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)

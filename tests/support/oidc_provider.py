@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,6 +53,7 @@ class Provider:
         self.trusted = ssl.create_default_context(cafile=authority.certificate)
         self._process: asyncio.subprocess.Process | None = None
         self.keys = _keys("first")
+        self._browsers: dict[str, httpx2.Cookies] = {}
 
     async def start(self) -> None:
         """Runs it with `keys`, until it answers. It has to be installed: `make test` does that."""
@@ -82,6 +84,12 @@ class Provider:
         """Runs again with other keys, under the same address."""
         await self.end()
         self.keys = _keys(name)
+        await self.start()
+
+    async def reconfigure(self, **more: Any) -> None:
+        """Runs again with more in its configuration, and the same keys."""
+        await self.end()
+        self._more = {**self._more, **more}
         await self.start()
 
     def log(self) -> str:
@@ -123,7 +131,26 @@ class Provider:
             for form in ({"prompt": "login", "login": person}, {"prompt": "consent"}):
                 answer = await browser.post(answer.headers["location"], data=form)
                 answer = await browser.get(answer.headers["location"])
+            self._browsers[person] = browser.cookies
         return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+    async def sign_out(self, person: str) -> None:
+        """The person ends what they began with this provider, in the browser of their sign-in."""
+        async with self._client() as browser:
+            browser.cookies = self._browsers.pop(person)
+            page = (await browser.get("/session/end")).text
+            found = re.search(r'name="xsrf" value="([^"]+)"', page)
+            assert found, page
+            form = {"xsrf": found[1], "logout": "yes"}
+            answer = await browser.post("/session/end/confirm", data=form)
+        assert answer.status_code == 303, answer.text
+
+    async def revoke(self, token: str) -> None:
+        """The runtime gives a token back (RFC 7009)."""
+        form = {"token": token, "token_type_hint": "access_token"}
+        async with self._client() as client:
+            answer = await client.post("/token/revocation", data=form, auth=("runtime", "a secret"))
+        assert answer.status_code == 200, answer.text
 
     async def refreshed(self, brought: Brought) -> str:
         """What it says to the refresh token of a public client; empty when it takes it."""
@@ -173,7 +200,8 @@ async def openid_provider(
     folder: Path, authority: Authority, **more: Any
 ) -> AsyncIterator[Provider]:
     """`more` goes into its configuration: `clients`, `features`, `ttl` (seconds), `rotate`,
-    and `people` (claims by name)."""
+    `keeps` (what became of tokens) and `people` (claims by name).
+    """
     running = Provider(folder, authority, more)
     await running.start()
     try:

@@ -57,6 +57,15 @@ def unverified(assertion: str, name: str) -> str:
 
 def verified(assertion: str, keys: KeySet, terms: Terms, now: float) -> Asserted:
     """Raises AssertionRefused."""
+    claims = claims_of(assertion, keys, terms, now)
+    return Asserted(text(claims, "sub"), text(claims, "jti"), claims["exp"], claims)
+
+
+def claims_of(assertion: str, keys: KeySet, terms: Terms, now: float) -> Mapping[str, Any]:
+    """Of one that is signed, for here, and in time: `iat` and `exp` are whole seconds.
+
+    Raises AssertionRefused.
+    """
     _check_header(assertion, terms)
     registry = JWSRegistry(algorithms=list(terms.algorithms), strict_check_header=False)
     try:
@@ -69,7 +78,8 @@ def verified(assertion: str, keys: KeySet, terms: Terms, now: float) -> Asserted
     named = [audience] if isinstance(audience, str) else audience
     if not isinstance(named, list) or len(named) != 1 or named[0] not in list(terms.audiences):
         raise AssertionRefused("the assertion is for another audience, or for several")
-    return Asserted(_text(claims, "sub"), _text(claims, "jti"), _expiry(claims, now), dict(claims))
+    _check_times(claims, now)
+    return dict(claims)
 
 
 def _check_header(assertion: str, terms: Terms) -> None:
@@ -83,17 +93,17 @@ def _check_header(assertion: str, terms: Terms) -> None:
         raise AssertionRefused("the assertion brings a key, or an extension, of its own")
 
 
-def _expiry(claims: Mapping[str, Any], now: float) -> int:
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
     issued, expires = claims.get("iat"), claims.get("exp")
     begins = claims.get("nbf", issued)
     if type(issued) is not int or type(expires) is not int or type(begins) is not int:
         raise AssertionRefused("the assertion has no iat and exp in whole seconds")
     if expires <= now or max(issued, begins) > now + LEEWAY or expires - issued > LIFETIME:
         raise AssertionRefused("the assertion has expired, is not valid yet, or lives too long")
-    return expires
 
 
-def _text(claims: Mapping[str, Any], name: str) -> str:
+def text(claims: Mapping[str, Any], name: str) -> str:
+    """A claim that has to be there. Raises AssertionRefused."""
     found = claims.get(name)
     if not isinstance(found, str) or not 0 < len(found) <= 512 or not found.isprintable():
         raise AssertionRefused(f"the assertion has no {name}, or one that cannot be shown")

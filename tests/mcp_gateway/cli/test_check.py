@@ -53,8 +53,10 @@ def test_every_secret_that_cannot_be_read_is_worth_knowing(config: Path) -> None
     more = (
         'client = "c"\nclient_secret = { env = "NO_CLIENT" }\nissuer = "https://idp.example.com"\n'
     )
+    issuer = 'issuer = "https://idp.example.com"\naudience = "x"\nclient = "c"\n'
+    at_issuer = f'{issuer}client_secret = {{ env = "NO_CLIENT_THERE" }}\n'
     config.write_text(
-        CONFIG
+        CONFIG.replace("[identity]\n", f"[identity]\n{at_issuer}")
         + '[servers.served]\nconnector = "mcp_http"\nurl = "https://up.example.com/mcp"\n'
         + f'[servers.served.grant]\nkind = "service"\n{more}'
         + '[vault]\nkey = { env = "NO_KEY" }\nprevious = [{ env = "NO_OLD_KEY" }]\n'
@@ -63,6 +65,7 @@ def test_every_secret_that_cannot_be_read_is_worth_knowing(config: Path) -> None
     said = run("check", "--config", str(config)).output
 
     assert "warning: servers.served: the secret NO_CLIENT cannot be read" in said
+    assert "warning: identity: the secret NO_CLIENT_THERE cannot be read" in said
     assert "warning: vault: the secret NO_KEY cannot be read" in said
     assert "warning: vault: the secret NO_OLD_KEY cannot be read" in said
 

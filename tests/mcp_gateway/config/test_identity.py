@@ -35,8 +35,11 @@ def test_tenants_are_mapped_from_a_claim_that_is_named() -> None:
         ({"role_map": {"staff": ["two roles"]}}, "identity.role_map.staff.0"),
         ({"role_map": {"staff": "user"}}, "identity.role_map.staff"),
         ({"scopes": ['a"']}, "identity.scopes.0"),
-        ({"introspection": "https://login.example.com/"}, "identity.introspection"),
+        ({"introspection": "http://login.example.com/"}, "identity.introspection"),
+        ({"introspection": "https://login.example.com/"}, "as a client, which is not named"),
         ({"backchannel": True}, "identity.backchannel"),
+        ({"backchannel": [""]}, "identity.backchannel.0"),
+        ({"issuer": "", "backchannel": ["runtime"]}, "log-outs at an issuer, which is not named"),
     ],
 )
 def test_what_is_wrong_with_claims_is_said_with_its_place(

@@ -5,6 +5,8 @@ from joserfc.jwk import KeySet
 
 from mcp_gateway.core.credential import NOTHING_SHOWN, Shown
 from mcp_gateway.core.snapshot import Keyring
+from mcp_gateway.edge.asgi import HttpError
+from mcp_gateway.oauth.rfc9068 import Accepted, StateUnknown
 from tests.support.calls import ALICE
 from tests.support.door import KEY, Door
 from tests.support.tokens import EC, ISSUER, NOW, claims, public, signed, verifying
@@ -64,3 +66,24 @@ def test_what_was_taken_back_is_told_from_what_only_expired() -> None:
 def test_who_showed_nothing_is_revoked_where_nobody_may_be_anonymous_any_more() -> None:
     assert Door().authenticator.revoked(NOTHING_SHOWN)
     assert not Door(anonymous=ALICE).authenticator.revoked(NOTHING_SHOWN)
+
+
+@pytest.mark.requirement("revocation:silent-issuers-are-not-believed")
+def test_a_token_that_its_issuer_is_silent_about_has_to_wait_and_is_not_taken_back() -> None:
+    tokens = verifying()
+    door, given = Door(tokens), b"Bearer " + signed()
+    door.knock(given)
+
+    def silent(digest: bytes, token: bytes, accepted: Accepted) -> None:
+        raise StateUnknown("its issuer does not say whether the token is still good")
+
+    tokens.seen = silent
+    refused = [door.refused(given) for _ in range(100)][-1]
+    with pytest.raises(HttpError):
+        door.authenticator.again({b"authorization": given}, "/mcp")
+
+    assert refused.status == 503
+    assert (b"retry-after", b"5") in refused.headers
+    assert not door.authenticator.revoked(Shown(given, "/mcp"))
+    tokens.seen = None
+    assert door.knock(given).subject == "alice", "nobody is shut out for what the issuer does"

@@ -60,6 +60,7 @@ def test_a_token_stands_for_its_subject_with_what_the_issuer_says_of_it(key: Key
         f"subject:{ISSUER}|alice",
         f"token:{ISSUER}|t-1",
         "client:runtime",
+        f"sessionless:{ISSUER}|alice",
     }
 
 

@@ -169,7 +169,9 @@ def test_a_token_without_id_is_known_by_its_digest_and_without_a_client_by_none(
     accepted = verifying().accept(token, HERE)
 
     digest = hashlib.sha256(token).hexdigest()
-    assert accepted.names == {f"subject:{ISSUER}|alice", f"token:{ISSUER}|sha256:{digest}"}
+    alice = f"{ISSUER}|alice"
+    token_name = f"token:{ISSUER}|sha256:{digest}"
+    assert accepted.names == {f"subject:{alice}", f"sessionless:{alice}", token_name}
     assert accepted.principal.client == ""
 
 

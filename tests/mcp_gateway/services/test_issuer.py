@@ -74,4 +74,7 @@ def test_an_issuer_that_tells_nothing_of_revocations_is_named_with_how_long_that
     assert list(said) == ["issuer https://login.example.com"]
     assert "60 minutes" in said["issuer https://login.example.com"]
     assert unheard(Identity()) == {}
+    asked = {"introspection": "https://login.example.com/introspect", "client": "gateway"}
+    assert unheard(LOGIN.model_copy(update=asked)) == {}
+    assert unheard(LOGIN.model_copy(update={"backchannel": ["runtime"]})) == {}
     assert is_ready(said)

@@ -111,3 +111,17 @@ def test_of_many_who_show_the_same_at_once_one_is_first(database: Database, tmp_
     Revocations(database).collect(100)
     assert Revocations(database).once("jti:issuer|1", 300)
     assert database.revision() == before
+
+
+@pytest.mark.requirement("revocation:shown-once")
+def test_what_was_shown_and_came_to_nothing_may_be_shown_again(database: Database) -> None:
+    revocations = Revocations(database)
+    first = [revocations.once(name, 100) for name in ("jti:issuer|1", "jti:issuer|2")]
+
+    revocations.unused("jti:issuer|1")
+
+    assert first == [True, True]
+    assert [revocations.once(name, 100) for name in ("jti:issuer|1", "jti:issuer|2")] == [
+        True,
+        False,
+    ]

@@ -9,6 +9,26 @@ const { default: Provider } = await import(library);
 const configured = JSON.parse(readFileSync(file));
 const { issuer, port, certificate, key, jwks, clients } = configured;
 
+// It keeps nothing of tokens that are JWTs, and so cannot say what became of them. With `keeps` they
+// are kept as opaque ones are, and looked up by their jti.
+const jti = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).jti;
+const kept = async (_, token) => {
+  const { getValueAndPayload } = await import(
+    pathToFileURL(`${modules}/oidc-provider/lib/models/formats/opaque.js`)
+  );
+  const { payload } = await getValueAndPayload(provider, token);
+  await token.adapter.upsert(token.jti, payload, token.remainingTTL);
+};
+const byJti = async (ctx, next) => {
+  if (/^\/token\/(introspection|revocation)$/.test(ctx.path)) {
+    let body = '';
+    for await (const part of ctx.req) body += part;
+    const form = Object.fromEntries(new URLSearchParams(body));
+    ctx.req.body = { ...form, token: form.token.includes('.') ? jti(form.token) : form.token };
+  }
+  await next();
+};
+
 const resource = (audience) => ({
   audience,
   scope: 'orders:read orders:write',
@@ -36,6 +56,7 @@ const provider = new Provider(issuer, {
   }),
   extraTokenClaims: () => ({ roles: ['user'] }),
   ...(configured.rotate && { rotateRefreshToken: () => true }),
+  ...(configured.keeps && { formats: { customizers: { jwt: kept } } }),
   features: {
     ...configured.features,
     clientCredentials: { enabled: true },
@@ -48,6 +69,8 @@ const provider = new Provider(issuer, {
     },
   },
 });
+
+if (configured.keeps) provider.use(byJti);
 
 // One line a token that was given, for tests that count them.
 provider.on('grant.success', (ctx) => console.log(`granted ${ctx.oidc.params.grant_type}`));
