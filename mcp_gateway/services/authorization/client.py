@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from joserfc.jwk import KeySet
 
 from mcp_gateway.config import WorkloadSection
+from mcp_gateway.oauth.documents import DocumentError
 from mcp_gateway.oauth.rfc7517 import key_set
 from mcp_gateway.oauth.server.rfc7591 import Registered
 from mcp_gateway.oauth.server.rfc8414 import CLIENT
@@ -82,7 +83,7 @@ def of_document(id_: str, said: Registered, keys: KeySet | None) -> Client:
 
 def of_section(name: str, section: WorkloadSection, jwks: bytes) -> Client:
     """A program that the configuration names. Raises ValueError for what is no key set."""
-    keys = key_set(json.loads(jwks)) if jwks else None
+    keys = _keys(jwks) if jwks else None
     return Client(
         name,
         "registered",
@@ -95,3 +96,13 @@ def of_section(name: str, section: WorkloadSection, jwks: bytes) -> Client:
         mode=section.mode,
         roles=frozenset(section.roles),
     )
+
+
+def _keys(jwks: bytes) -> KeySet:
+    found = json.loads(jwks)
+    if not isinstance(found, dict):
+        raise ValueError("a key set is a JSON object")  # noqa: TRY004  # of a file, not of a type
+    try:
+        return key_set(found)
+    except DocumentError as error:
+        raise ValueError(str(error)) from None
