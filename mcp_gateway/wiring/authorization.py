@@ -30,6 +30,7 @@ from mcp_gateway.services.authorization.documents import Documents
 from mcp_gateway.services.authorization.families import Families
 from mcp_gateway.services.authorization.lookups import Lookups
 from mcp_gateway.services.authorization.minting import Minting
+from mcp_gateway.services.authorization.pinned import pinned_documents
 from mcp_gateway.services.authorization.requests import Requests
 from mcp_gateway.services.authorization.signing import Signing
 from mcp_gateway.services.authorization.tokens import Tokens
@@ -126,7 +127,7 @@ def _install(made: _Server, settings: Settings, base: Path) -> None:
     made.clients.swap(
         {name: _workload(name, section, base) for name, section in section.clients.items()}
     )
-    made.documents.swap({}, fetching=section.documents == "fetch")
+    made.documents.swap(pinned_documents(settings, base), fetching=section.documents == "fetch")
 
 
 def _workload(name: str, section: Any, base: Path) -> Client:

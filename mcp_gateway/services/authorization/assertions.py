@@ -76,16 +76,7 @@ class Assertions:
             [held.resource, *form.resources], offer.endpoints(settings), offer.whole(settings)
         )
         scopes = _scopes(form, held, client, settings)
-        name = f"jti:{section.issuer}|{held.id}"
-        if not await asyncio.to_thread(self._once.once, name, held.expires):
-            raise invalid_grant("the assertion was shown before")
-        body = {
-            "issuer": section.issuer,
-            "subject": held.subject,
-            "client": client.id,
-            "jti": held.id,
-        }
-        await self._ledger.append(Entry("assertion.accepted", body=body))
+        await self._counted(section.issuer, held, client)
         principal = Principal(
             section.issuer,
             held.subject,
@@ -95,8 +86,15 @@ class Assertions:
             scopes=scopes,
             mode=client.mode,
         )
-        issued = held.claims["iat"]
-        return Grant(ASSERTION, principal, resource, since=issued)
+        return Grant(ASSERTION, principal, resource, since=held.claims["iat"])
+
+    async def _counted(self, issuer: str, held: id_jag.Assertion, client: Client) -> None:
+        """Raises OAuthError for one that was shown before, Overloaded if it is not recorded."""
+        name = f"jti:{issuer}|{held.id}"
+        if not await asyncio.to_thread(self._once.once, name, held.expires):
+            raise invalid_grant("the assertion was shown before")
+        body = {"issuer": issuer, "subject": held.subject, "client": client.id, "jti": held.id}
+        await self._ledger.append(Entry("assertion.accepted", body=body))
 
     async def _read(self, text: str, section: AssertionSection, own: str) -> id_jag.Assertion:
         """With the keys that are known; once more with fresh ones. Raises AssertionRefused."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from joserfc.jwk import KeySet
@@ -60,7 +60,7 @@ class Documents:
         kept: Clients,
         strangers: HttpClient,
         ledger: ports.Ledger,
-        private: Callable[[], Sequence[str]],
+        private: Callable[[], Collection[str]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._kept = kept
@@ -162,8 +162,13 @@ class Documents:
             raise _Unusable("it cannot be fetched from here", away=True) from None
 
     def _read(self, id_: str, raw: bytes) -> Client:
-        said, keys = cimd.read(id_, raw, self._private())
-        return of_document(id_, said, _keys(keys) if keys else None)
+        return read(id_, raw, self._private())
+
+
+def read(id_: str, raw: bytes, private: Collection[str]) -> Client:
+    """The client that a document is about. Raises OAuthError."""
+    said, keys = cimd.read(id_, raw, private)
+    return of_document(id_, said, _keys(keys) if keys else None)
 
 
 def _check(status: int, content_type: str) -> None:

@@ -34,8 +34,9 @@ def registered(id_: str, created: int = NOW, used: int = 0) -> ClientRow:
     return ClientRow(id=id_, kind=DCR, created=created, used=used)
 
 
-def document(id_: str, fetched: int = NOW, **said: int) -> ClientRow:
-    return ClientRow(id=id_, kind=CIMD, created=fetched, fetched=fetched, document=b"{}", **said)
+def document(id_: str, fetched: int = NOW, ends: int = 0, used: int = 0) -> ClientRow:
+    times = {"created": fetched, "fetched": fetched, "ends": ends, "used": used}
+    return ClientRow.model_validate({"id": id_, "kind": CIMD, "document": b"{}", **times})
 
 
 def ids(clients: Clients) -> list[str]:

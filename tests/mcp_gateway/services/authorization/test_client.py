@@ -86,7 +86,9 @@ def test_a_program_of_the_configuration_has_what_stands_there(tmp_path: Path) ->
 
     assert (client.id, client.kind, client.method) == ("ci", "registered", "client_secret_basic")
     assert client.grants == {"client_credentials"}
-    assert (client.roles, client.scopes, client.mode) == ({"ci"}, {"mcp"}, "unattended")
+    assert client.roles == {"ci"}
+    assert client.scopes == {"mcp"}
+    assert client.mode == "unattended"
     assert client.redirects == ()
     assert client.shows(SECRET)
 

@@ -25,6 +25,7 @@ async def refused(meeting: Meeting, client: str = ID, peer: str = PEER) -> OAuth
     return found.value
 
 
+@pytest.mark.requirement("clients:documents")
 async def test_a_client_is_what_its_document_says(web: Site, published: Meeting) -> None:
     web.web.publish(PATH, document(scope="mcp"))
 
@@ -49,6 +50,7 @@ async def test_a_client_without_a_name_goes_by_its_host(web: Site, published: Me
     assert (await published.documents.client(ID, PEER)).name == "app.example.com"
 
 
+@pytest.mark.requirement("clients:documents")
 async def test_a_document_is_fetched_once_by_all_who_want_it_in_every_process(
     web: Site, published: Meeting
 ) -> None:
@@ -230,6 +232,7 @@ async def test_a_fetch_that_cannot_be_recorded_makes_no_client(
     assert published.kept.find(ID) is None
 
 
+@pytest.mark.requirement("clients:pinned")
 async def test_pinned_documents_are_never_fetched(web: Site, published: Meeting) -> None:
     web.web.publish(PATH, document(client_name="Fetched"))
     published.documents.swap(
