@@ -1,8 +1,10 @@
 """Claude Code and Codex, unmodified, log a person in: no key is pasted anywhere."""
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +13,8 @@ import pytest
 from tests.demo.browser import form_browser
 from tests.runtimes.test_agents import CLAUDE, CODEX, PROVIDER
 from tests.support.certificates import Authority
-from tests.support.oidc_provider import Provider, openid_provider
-from tests.support.process import Served, served
+from tests.support.oidc_provider import openid_provider
+from tests.support.process import Served, command, served
 from tests.support.runtimes.login import log_in
 from tests.support.runtimes.model import scripted_model
 from tests.support.runtimes.programs import Shell
@@ -20,10 +22,14 @@ from tests.support.runtimes.script import Script, Step
 
 pytestmark = pytest.mark.agents
 
-CONFIG: Final = """
+LISTENS: Final = """
 [gateway]
 listen = "127.0.0.1:@PORT@"
 
+[policy]
+rules = ["builtin:first-run"]
+"""
+ELSEWHERE: Final = """
 [network]
 ca = ["{ca}"]
 
@@ -31,10 +37,8 @@ ca = ["{ca}"]
 issuer = "{issuer}"
 audience = "http://127.0.0.1:@PORT@/mcp"
 scopes = ["openid"]
-
-[policy]
-rules = ["builtin:first-run"]
 """
+HERE: Final = "[authorization]\nenabled = true\n"
 REGISTERS: Final = {"registration": {"enabled": True}}
 QUIET: Final = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
 TRY: Final = ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "Try.")
@@ -43,18 +47,18 @@ NO_BROWSER: Final = {"BROWSER": "/bin/true"}
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A gateway that takes the tokens of a provider, which both runtimes trust."""
+    """A gateway, how a person's browser gets from an address back to their runtime, and as whom."""
 
     gateway: Served
-    provider: Provider
-    trust: dict[str, str]
+    visit: Callable[[str], Awaitable[None]]
+    issuer: str
+    subject: str
+    trust: Mapping[str, str] = field(default_factory=dict)
 
-    async def as_ada(self, address: str) -> None:
-        """The browser, up to the page of the runtime that it comes back to."""
-        async with form_browser(self.provider.trusted) as browser:
-            await browser.open(address)
-            await browser.send(login="ada", password="any")
-            await browser.send()
+    def unknown_before(self) -> list[str]:
+        """Clients that had to say who they are, by a registration or a document of theirs."""
+        entries = self.gateway.entries("client.registered") + self.gateway.entries("client.fetched")
+        return [entry["client"] for entry in entries]
 
     def who_called(self) -> list[tuple[str, str]]:
         outcomes = self.gateway.entries("outcome")
@@ -62,15 +66,48 @@ class World:
         return [(entry["issuer"], entry["subject"]) for entry in called]
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    authority = Authority(tmp_path)
+@asynccontextmanager
+async def at_an_issuer(folder: Path) -> AsyncIterator[World]:
+    """Tokens are a provider's, where the runtime logs people in, past the gateway."""
+    authority = Authority(folder)
     trusted = authority.certificate
-    async with openid_provider(tmp_path, authority, features=REGISTERS) as provider:
-        config = CONFIG.format(ca=trusted, issuer=provider.url)
-        async with served(tmp_path, config) as gateway:
+    async with openid_provider(folder, authority, features=REGISTERS) as provider:
+
+        async def visit(address: str) -> None:
+            async with form_browser(provider.trusted) as browser:
+                await browser.open(address)
+                await browser.send(login="ada", password="any")
+                await browser.send()
+
+        config = LISTENS + ELSEWHERE.format(ca=trusted, issuer=provider.url)
+        async with served(folder, config) as gateway:
             trust = {"SSL_CERT_FILE": trusted, "NODE_EXTRA_CA_CERTS": trusted}
-            yield World(gateway, provider, trust)
+            yield World(gateway, visit, provider.url, "ada", trust)
+
+
+@asynccontextmanager
+async def at_the_gateway(folder: Path) -> AsyncIterator[World]:
+    """Tokens are the gateway's own, and so are the pages."""
+    async with served(folder, LISTENS + HERE) as gateway:
+        made = command(
+            *("keys", "create", "--subject", "ada", "--role", "user"),
+            MCP_GATEWAY_URL=gateway.url,
+            MCP_GATEWAY_KEY=gateway.key,
+        )
+
+        async def visit(address: str) -> None:
+            async with form_browser(ssl.create_default_context()) as browser:
+                await browser.open(address)
+                await browser.send(key=made.out.strip())
+                await browser.send("Allow")
+
+        yield World(gateway, visit, "local", "ada")
+
+
+@pytest.fixture(params=[at_the_gateway, at_an_issuer])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    async with request.param(tmp_path) as made:
+        yield made
 
 
 @pytest.mark.requirement("runtimes:claude-code-logs-in")
@@ -85,7 +122,7 @@ async def test_claude_code_logs_a_person_in_and_calls_as_them(world: World, tmp_
     )
     before = await shell.run(*mcp, "list", **world.trust)
     code, shown = await log_in(
-        shell, *mcp, "login", "gateway", visit=world.as_ada, **world.trust, **NO_BROWSER
+        shell, *mcp, "login", "gateway", visit=world.visit, **world.trust, **NO_BROWSER
     )
     after = await shell.run(*mcp, "list", **world.trust)
     async with scripted_model(script) as url:
@@ -97,7 +134,8 @@ async def test_claude_code_logs_a_person_in_and_calls_as_them(world: World, tmp_
     assert code == 0, shown
     assert "✔ Connected" in after.out
     assert json.loads(ran.out)["result"] == "Done."
-    assert world.who_called() == [(world.provider.url, "ada")]
+    assert world.who_called() == [(world.issuer, world.subject)]
+    assert world.unknown_before() == []
 
 
 @pytest.mark.requirement("runtimes:codex-logs-in")
@@ -112,10 +150,11 @@ async def test_codex_logs_a_person_in_and_calls_as_them(world: World, tmp_path: 
         store = 'mcp_oauth_credentials_store = "file"\n'
         config.write_text(store + PROVIDER.format(model=url) + server, "utf-8")
         code, shown = await log_in(
-            shell, "codex", "mcp", "login", "gateway", visit=world.as_ada, **world.trust
+            shell, "codex", "mcp", "login", "gateway", visit=world.visit, **world.trust
         )
         ran = await shell.run("codex", *TRY, **world.trust)
 
     assert code == 0, shown
     assert ran.out.splitlines()[-1:] == ["Done."], ran
-    assert world.who_called() == [(world.provider.url, "ada")]
+    assert world.who_called() == [(world.issuer, world.subject)]
+    assert world.unknown_before() == []
