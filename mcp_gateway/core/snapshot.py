@@ -26,6 +26,8 @@ GATEWAY: Final = "gateway"
 
 Described = tuple[Principal, Target, str, str, str]
 """Principal, target, method, endpoint and client of a call."""
+Wording = tuple[Kind, str, str, str]
+"""Kind, server, the upstream's own name, and the digest of one definition of it."""
 _OWN: Final = frozenset({"catalog", "subscription"})
 _NOBODY: Final = by_side(STANDING | NEVER)
 
@@ -154,7 +156,8 @@ class Snapshot:
     name) to the same targets, for /servers/<name>/mcp. `definitions` maps a digest to what was
     reviewed. `held` maps a target's text to the reason for which it is absent. `claims` has who may
     be meant by a URI (template) that no one target of `catalog` has: several servers list it, or a
-    tool shows it that its server does not list.
+    tool shows it that its server does not list. `wordings` has the targets of those servers whose
+    lists are personal, which may show a name to different people in different words.
     """
 
     tenant: str
@@ -168,6 +171,7 @@ class Snapshot:
     keyring: Keyring = Keyring()
     held: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[tuple[Kind, str], tuple[Target, ...]] = field(default_factory=dict)
+    wordings: Mapping[Wording, Target] = field(default_factory=dict)
     described: dict[Described, tuple[Decision, Common]] = field(
         default_factory=dict, repr=False, compare=False
     )

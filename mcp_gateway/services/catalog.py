@@ -1,12 +1,12 @@
 """The catalog: targets from definitions, under the names that downstreams use. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mcp_gateway.core.naming import downstream_name, folded
-from mcp_gateway.core.snapshot import GATEWAY
+from mcp_gateway.core.snapshot import GATEWAY, Wording
 from mcp_gateway.core.target import Definition, Kind, Target
 from mcp_gateway.wire import jsonrpc
 
@@ -31,6 +31,7 @@ class Catalog:
     definitions: dict[str, Definition] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     claims: dict[Key, tuple[Target, ...]] = field(default_factory=dict)
+    wordings: dict[Wording, Target] = field(default_factory=dict)
 
 
 def build(
@@ -38,13 +39,15 @@ def build(
     requires: Mapping[str, frozenset[str]],
     connected: Iterable[str] = (),
     labels: Mapping[str, frozenset[str]] = NO_LABELS,
+    personal: Container[str] = (),
 ) -> Catalog:
     """Every definition under its names, in one order whatever the order of the definitions.
 
     `labels` are what the configuration says of servers, and every target of theirs bears.
 
     Of the servers that are `connected` by each person, the gateway's own tool that does so is
-    found at their own endpoints too.
+    found at their own endpoints too. Servers whose lists are `personal` may have a name in several
+    wordings: the first of them stands for it, until it is known who asks.
 
     Two tools or prompts that would share a name are both held back. A URI of several servers is
     claimed by each of them; whoever is asked for it decides whose is meant.
@@ -54,6 +57,10 @@ def build(
     for definition in sorted(definitions, key=lambda d: (d.kind, d.server, d.name)):
         target = _target(definition, requires, labels)
         catalog.definitions[definition.digest] = definition
+        if target.server in personal:
+            catalog.wordings[target.kind, target.server, target.name, target.digest] = target
+            if (target.kind, target.server, target.name) in catalog.local:
+                continue
         catalog.local[target.kind, target.server, target.name] = target
         claimed[_key(target)].append(target)
     for target in _shown(catalog):

@@ -50,7 +50,9 @@ def _pairs(
 ) -> Iterator[tuple[State, PinRow | None, Definition | None]]:
     gone = dict(pinned)
     for definition in listed:
-        approved = gone.pop((definition.kind, definition.name), None)
+        key = (definition.kind, definition.name)
+        gone.pop(key, None)
+        approved = pinned.get(key)  # of which several persons may be shown other words
         if definition.flaw:
             yield "flawed", approved, definition
         elif approved is None:

@@ -53,7 +53,7 @@ def fingerprint(call: Call, of: List) -> bytes:
         return known
     seen = hashlib.sha256()
     for kind in KINDS[of]:
-        for (name, server), target in sorted(_found(call, kind), key=itemgetter(0)):
+        for (name, server), target in sorted(_worded(call, sight, kind), key=itemgetter(0)):
             if _is_shown(call, sight, target):
                 seen.update(f"{kind}\0{target.digest}\0{server}\0{name}\0".encode())
     return remembered.keep(key, seen.digest())
@@ -65,7 +65,7 @@ def _is_shown(call: Call, sight: Sight, target: Target) -> bool:
 
 def _rendered(call: Call, sight: Sight, after: pages.Key, most: int, ttl_ms: int) -> bytes:
     member, kind = LISTINGS[call.method]
-    ordered = sorted(_found(call, kind), key=itemgetter(0))
+    ordered = sorted(_worded(call, sight, kind), key=itemgetter(0))
     shown, cursor = pages.page(ordered, after, most, partial(_is_shown, call, sight))
     outcomes = outcomes_of(call) if after == pages.FIRST else {}
     fields: dict[str, Any] = {
@@ -78,6 +78,11 @@ def _rendered(call: Call, sight: Sight, after: pages.Key, most: int, ttl_ms: int
     if cursor:
         fields["nextCursor"] = cursor
     return jsonrpc.encode(fields)
+
+
+def _worded(call: Call, sight: Sight, kind: Kind) -> Iterator[tuple[pages.Key, Target]]:
+    """Each as the caller's own list words it."""
+    return ((key, sight.worded(target)) for key, target in _found(call, kind))
 
 
 def _found(call: Call, kind: Kind) -> Iterator[tuple[pages.Key, Target]]:

@@ -218,9 +218,6 @@ class Discovery:
         return running.with_seen(listed) if running.grant.personal else listed
 
     def _reviewed(self, running: Running, listed: Sequence[Definition]) -> Reviewed:
-        """Where no one list has everything, all that was approved is served."""
         name, trust = running.name, running.config.trust
-        reviewed = self._review.of(name, listed, trust, frozenset(running.insisted))
-        if running.grant.personal:
-            reviewed.served = self._review.approved(name).served
-        return reviewed
+        insisted, personal = frozenset(running.insisted), running.grant.personal
+        return self._review.of(name, listed, trust, insisted, personal=personal)

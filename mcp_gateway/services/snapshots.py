@@ -106,8 +106,12 @@ class Snapshots:
         limiter = self._limiter.renewed(settings.limits)
         opened = await self._opened(settings, made)
         new = [name for name in opened if name not in self._running]
-        approved = {n: await asyncio.to_thread(self._review.approved, n) for n in new}
+        approved = {n: await self._approved(n, settings) for n in new}
         return Prepared(settings, made, limiter, opened, approved)
+
+    async def _approved(self, name: str, settings: Settings) -> Reviewed:
+        personal = settings.servers[name].grant.personal
+        return await asyncio.to_thread(self._review.approved, name, personal=personal)
 
     def commit(self, new: Prepared) -> None:
         """Puts it in force in one step. What it replaces ends once the calls on it have."""
@@ -174,7 +178,8 @@ class Snapshots:
             if d.digest not in served and not d.flaw and name in ("", d.name)
         ]
         if chosen:
-            await asyncio.to_thread(self._review.accept, chosen)
+            personal = running.grant.personal
+            await asyncio.to_thread(self._review.accept, chosen, personal=personal)
             running.wanted.set()
         return [f"{d.kind}/{server}/{d.name}" for d in chosen]
 
@@ -184,10 +189,24 @@ class Snapshots:
         for name, running in sorted(self._running.items()):
             if server in ("", name):
                 pinned = await asyncio.to_thread(self._review.pinned, name)
-                listed, era = running.listed, running.offered.era
-                whole = not running.trouble
+                listed = await asyncio.to_thread(self._unreviewed, running)
+                whole = not running.trouble and not running.grant.personal
+                era = running.offered.era
                 found += await asyncio.to_thread(between, pinned, listed, era, whole=whole)
         return found
+
+    def _unreviewed(self, running: Running) -> Sequence[Definition]:
+        """What it lists, without the wordings that were reviewed beside the pinned one."""
+        if not running.grant.personal:
+            return running.listed
+        known, pinned = self._review.wordings(running.name), self._review.pinned(running.name)
+        beside = {
+            (*key, digest)
+            for key, digests in known.items()
+            for digest in digests
+            if key in pinned and digest != pinned[key].digest
+        }
+        return [d for d in running.listed if (d.kind, d.name, d.digest) not in beside]
 
     async def _opened(self, settings: Settings, made: Compiled) -> dict[str, Leased]:
         """Connectors for the servers that are new, or reached in another way than before."""
@@ -260,6 +279,7 @@ class Snapshots:
                 policy=force.engine,
                 held=held,
                 claims=built.claims,
+                wordings=built.wordings,
                 chain=force.chains.answer,
                 hear=force.chains.hear,
                 views=self.views,
@@ -274,7 +294,8 @@ class Snapshots:
         requires = {name: server.requires for name, server in servers.items()}
         labels = {name: server.governance.labels for name, server in servers.items()}
         found = [*self._own, *own.connecting(connected), *served]
-        return catalog.build(found, requires, connected, labels)
+        personal = {name for name, server in running.items() if server.grant.personal}
+        return catalog.build(found, requires, connected, labels, personal)
 
 
 async def _ended(connector: Leased, following: asyncio.Task[None]) -> None:

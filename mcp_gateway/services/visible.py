@@ -1,13 +1,13 @@
 """Visible: what of the catalog is in one caller's lists, where each connects servers themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from mcp_gateway.core.call import Call
 from mcp_gateway.core.grants import Granted, GrantKey, grant_key
 from mcp_gateway.core.principal import Principal
-from mcp_gateway.core.snapshot import Upstream
+from mcp_gateway.core.snapshot import Upstream, Wording
 from mcp_gateway.core.target import Target
 from mcp_gateway.core.views import View
 from mcp_gateway.services.catalog import connects
@@ -26,6 +26,15 @@ class Sight:
     known: frozenset[str]
     views: Mapping[str, View]
     stamp: tuple[tuple[str, int, int], ...]
+    wordings: Mapping[Wording, Target] = field(default_factory=dict)
+
+    def worded(self, target: Target) -> Target:
+        """As the person's own list has it, where that wording was reviewed."""
+        view = self.views.get(target.server)
+        if view is None:
+            return target
+        digest = view.names.get((target.kind, target.name), "")
+        return self.wordings.get((target.kind, target.server, target.name, digest), target)
 
     def shows(self, target: Target) -> bool:
         """In place of what a server offers there is, until it is connected, what connects it.
@@ -58,7 +67,7 @@ def sight_of(call: Call) -> Sight:
     connected = versions.keys() - unconnected
     views = {server: _view(call, server) for server in connected}
     stamp = tuple((s, v, views[s].stamp if s in views else 0) for s, v in versions.items())
-    return Sight(unconnected, known, views, stamp)
+    return Sight(unconnected, known, views, stamp, call.snapshot.wordings)
 
 
 def personal_servers(call: Call) -> Sequence[Upstream]:

@@ -112,16 +112,21 @@ def _find(call: Call, kind: Kind, name: str) -> Target | None:
         found = call.snapshot.local.get((kind, call.endpoint, name))
     else:
         found = call.snapshot.catalog.get((kind, name))
-    return found if found is None or _is_theirs(call, found) else None
+    return found and _theirs(call, found)
 
 
-def _is_theirs(call: Call, target: Target) -> bool:
-    """Whether the caller's own list has it so, where each person has one and it was looked at."""
+def _theirs(call: Call, target: Target) -> Target | None:
+    """It as the caller's own list words it, where each person has one and it was looked at."""
     upstream = call.snapshot.upstreams.get(target.server)
     if upstream is None or not upstream.personal:
-        return True
+        return target
     view = call.snapshot.views.of(upstream.whose(call.principal))
-    return view is UNSEEN or view.names.get((target.kind, target.name)) == target.digest
+    if view is UNSEEN:
+        return target
+    digest = view.names.get((target.kind, target.name), "")
+    if digest == target.digest:
+        return target
+    return call.snapshot.wordings.get((target.kind, target.server, target.name, digest))
 
 
 def _named(call: Call, kind: Kind, name: str) -> Target:

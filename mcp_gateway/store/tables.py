@@ -34,6 +34,19 @@ class PinRow(SQLModel, table=True):
     pinned: int
 
 
+class WordingRow(SQLModel, table=True):
+    """One of several reviewed definitions of a name that people are shown in different words."""
+
+    __tablename__ = "wordings"
+
+    server: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    definition: bytes
+    pinned: int
+
+
 class AccessRequestRow(SQLModel, table=True):
     """What somebody asked for through the gateway's own tool."""
 

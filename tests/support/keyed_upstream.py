@@ -36,6 +36,8 @@ class Keyed:
     bodies: list[bytes] = field(default_factory=list)
     issuer: str = ""
     """The authorization server whose JWT access tokens it takes instead of keys, if any."""
+    words: dict[str, str] = field(default_factory=dict)
+    """What the descriptions of the tools say besides, by key."""
     refused: set[str] = field(default_factory=set)
     """Tokens that it takes no more."""
 
@@ -51,7 +53,9 @@ class Keyed:
         )
 
     async def _list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:  # noqa: ARG002
-        return types.ListToolsResult(tools=[_tool(name) for name in self.keys[_key(ctx)]])
+        key = _key(ctx)
+        tools = [_tool(name, self.words.get(key, "")) for name in self.keys[key]]
+        return types.ListToolsResult(tools=tools)
 
     async def _call_tool(
         self, ctx: Context, params: types.CallToolRequestParams
@@ -124,9 +128,9 @@ async def keyed_upstream(**keys: list[str]) -> AsyncIterator[Keyed]:
             await task
 
 
-def _tool(name: str) -> types.Tool:
+def _tool(name: str, words: str) -> types.Tool:
     schema = {"type": "object", "properties": {}}
-    return types.Tool(name=name, description=f"The tool {name}", input_schema=schema)
+    return types.Tool(name=name, description=f"The tool {name}{words}", input_schema=schema)
 
 
 def _bearer(scope: Scope) -> str:

@@ -187,3 +187,25 @@ def test_a_tool_of_its_own_keeps_the_name_at_its_servers_endpoint() -> None:
 
     assert made.local["tool", "desk", "connect_desk"].server == "desk"
     assert connects(made.local["tool", "desk", "connect_desk"]) == ""
+
+
+@pytest.mark.requirement("connecting:wordings")
+def test_a_name_in_several_wordings_is_there_once_and_each_of_them_by_its_digest() -> None:
+    first, other = (defined("tool", "desk", "open", f"sha256:{n}") for n in "ab")
+    made = build([first, other], NOTHING, personal={"desk"})
+
+    assert made.names["tool", "desk__open"].digest == "sha256:a"
+    assert made.local["tool", "desk", "open"].digest == "sha256:a"
+    assert {key[3]: target.digest for key, target in made.wordings.items()} == {
+        "sha256:a": "sha256:a",
+        "sha256:b": "sha256:b",
+    }
+    assert made.definitions.keys() == {"sha256:a", "sha256:b"}
+    assert made.held == {}
+
+
+def test_a_name_that_is_listed_twice_where_there_is_one_list_is_held_back() -> None:
+    made = build([defined("tool", "desk", "open", f"sha256:{n}") for n in "ab"], NOTHING)
+
+    assert made.wordings == {}
+    assert ("tool", "desk__open") not in made.names

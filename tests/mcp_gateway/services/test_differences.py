@@ -89,3 +89,15 @@ def test_what_would_take_long_to_compare_is_named_and_not_compared(
 
     assert seen(found) == [("prompt/desk/a", "new"), ("tool/desk/open", "new")]
     assert (found[0].diff, found[1].diff) == (["0 lines became 2006: too many to compare"], [])
+
+
+@pytest.mark.requirement("connecting:wordings")
+def test_each_of_several_wordings_of_a_name_is_compared_with_the_pinned_one() -> None:
+    approved, one, other = tool("open"), tool("open", "for one"), tool("open", "for another")
+
+    found = between(pinned(approved), [approved, one, other], "modern", whole=False)
+
+    assert seen(found) == [("tool/desk/open", "changed")] * 2
+    assert [difference.diff[0] for difference in found] == [
+        f"--- approved {approved.digest[:19]}"
+    ] * 2

@@ -91,3 +91,46 @@ def test_a_server_that_is_followed_is_served_as_it_changes(review: Review) -> No
 
     assert review.of("desk", changed, "follow").served == changed
     assert review.of("desk", changed, "review").served == changed
+
+
+@pytest.mark.requirement("connecting:wordings")
+def test_where_lists_are_personal_each_wording_is_reviewed_and_all_are_served(
+    review: Review,
+) -> None:
+    first, other = tool("open"), tool("open", "for the sales team")
+    review.of("desk", [first], "review", personal=True)
+    before = review.of("desk", [first, other, tool("fresh")], "review", personal=True)
+    review.accept([other], personal=True)
+    after = review.of("desk", [first, other], "review", personal=True)
+
+    assert before.served == [first]
+    assert "worded otherwise for somebody" in before.held["tool/desk/open"]
+    assert "it is new for somebody" in before.held["tool/desk/fresh"]
+    assert (after.served, after.held) == ([other, first], {})
+    assert review.wordings("desk") == {("tool", "open"): {first.digest, other.digest}}
+
+
+@pytest.mark.requirement("connecting:wordings")
+def test_a_server_that_is_followed_has_every_wording_taken_once(review: Review) -> None:
+    listed = [tool("open"), tool("open", "for the sales team")]
+    first = review.of("desk", listed, "follow", personal=True)
+    again = review.of("desk", listed, "follow", personal=True)
+
+    assert {d.digest for d in first.served} == {d.digest for d in listed}
+    assert (again.served, again.held) == (first.served, {})
+
+
+def test_where_there_is_one_list_for_all_the_pinned_wording_stands_alone(review: Review) -> None:
+    first, other = tool("open"), tool("open", "for the sales team")
+    review.accept([first], personal=True)
+    review.accept([other], personal=True)
+
+    assert review.approved("desk").served == [other]
+    assert review.approved("desk", personal=True).served == [other, first]
+
+
+def test_what_is_flawed_in_somebodys_list_is_held_back(review: Review) -> None:
+    flawed = replace(tool("open"), flaw="it names a member twice")
+    found = review.of("desk", [flawed], "review", personal=True)
+
+    assert (found.served, found.held) == ([], {"tool/desk/open": "it names a member twice"})

@@ -59,10 +59,12 @@ class Held(Review):
         listed: Sequence[Definition],
         trust: Trust,
         insisted: Container[str] = frozenset(),
+        *,
+        personal: bool = False,
     ) -> Reviewed:
         self.entered.set()
         assert self.go.wait(BOUND)
-        return super().of(server, listed, trust, insisted)
+        return super().of(server, listed, trust, insisted, personal=personal)
 
 
 @pytest.fixture
@@ -173,11 +175,13 @@ async def test_a_fault_of_the_gateways_own_is_trouble_of_that_server_and_tried_a
             listed: Sequence[Definition],
             trust: Trust,
             insisted: Container[str] = frozenset(),
+            *,
+            personal: bool = False,
         ) -> Reviewed:
             if self.faults:
                 self.faults -= 1
                 raise ZeroDivisionError
-            return super().of(server, listed, trust, insisted)
+            return super().of(server, listed, trust, insisted, personal=personal)
 
     desk = running(Upstream([tool("open")]))
     async with followed(Broken(pins), desk) as changes:

@@ -114,6 +114,22 @@ def test_where_tokens_are_exchanged_each_is_shown_what_is_in_their_own_list() ->
     assert personal_servers(asked) == [docs]
 
 
+@pytest.mark.requirement("connecting:wordings")
+def test_a_name_is_shown_in_the_words_of_ones_own_list() -> None:
+    theirs = replace(READ, digest="sha256:theirs")
+    wordings = {("tool", "docs", "read", each.digest): each for each in (READ, theirs)}
+    seen = Seen({("tool", "read"): "sha256:theirs"})
+    sight = sight_of(listing({ALICES: Granted("g", 1)}, views=seen, wordings=wordings))
+    unreviewed = Seen({("tool", "read"): "sha256:another"})
+    blind = sight_of(listing({ALICES: Granted("g", 1)}, views=unreviewed, wordings=wordings))
+
+    assert sight.worded(READ) is theirs
+    assert sight.shows(theirs)
+    assert blind.worded(READ) is READ
+    assert not blind.shows(READ)
+    assert sight.worded(SELL) is SELL
+
+
 def test_who_may_not_know_of_a_server_is_not_offered_to_connect_it() -> None:
     policy = FakePolicy(prospects={"catalog/docs/tools/list": "deny"})
     sight = sight_of(listing({}, policy=policy))

@@ -5,7 +5,7 @@ import pytest
 
 from mcp_gateway.core.target import Definition
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.pins import AccessRequests, Pins
+from mcp_gateway.store.pins import MOST, AccessRequests, Pins
 from mcp_gateway.store.tables import AccessRequestRow
 
 TOOL = Definition("tool", "desk", "open", b'{"name":"open"}', "sha256:1")
@@ -80,3 +80,29 @@ def test_who_asks_again_asks_nothing_new_and_nobody_asks_without_end(database: D
     assert asked(requests, "tool/a/more") == ""
     assert asked(requests, "tool/a/more", identity="local|eve") != ""
     assert len(requests.open("acme")) == 4
+
+
+@pytest.mark.requirement("connecting:wordings")
+def test_what_is_pinned_beside_what_was_pinned_leaves_both(database: Database) -> None:
+    pins = Pins(database)
+    pins.pin([TOOL], 10)
+    worded = [Definition("tool", "desk", "open", b"[]", f"sha256:{n}") for n in (7, 8)]
+
+    pins.pin(worded, 20, beside=True)
+
+    assert pins.of("desk")["tool", "open"].digest == "sha256:8"
+    kept = {row.digest for row in pins.wordings("desk")}
+    assert kept == {TOOL.digest, "sha256:7", "sha256:8"}
+    assert pins.wordings("another") == []
+
+
+def test_of_one_name_the_newest_wordings_stay(database: Database) -> None:
+    pins = Pins(database)
+    other = Definition("tool", "desk", "close", b"{}", "sha256:close")
+    pins.pin([other], 1, beside=True)
+    for number in range(MOST + 3):
+        worded = Definition("tool", "desk", "open", b"{}", f"sha256:{number:02}")
+        pins.pin([worded], 10 + number, beside=True)
+
+    kept = [row.digest for row in pins.wordings("desk")]
+    assert kept == [*(f"sha256:{n:02}" for n in range(MOST + 2, 2, -1)), "sha256:close"]
