@@ -1,12 +1,12 @@
 """Families of tokens: what came of one authorization, renewed and ended together."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlalchemy import delete, select
+from sqlmodel import Session, col
 
 from mcp_gateway.store.authorization import TWICE
 from mcp_gateway.store.database import Database
@@ -53,52 +53,37 @@ class Families:
     def turn(self, digest: str, client: str, next_digest: str, idle: int, grace: float) -> Turned:
         """Uses a refresh token of a client: the next one takes its place.
 
-        It may come again within `grace` seconds, since clients refresh in parallel. Later it is
-        one that two have, and the caller ends its family. `idle` seconds is how long the next
-        one waits to be used.
+        It may come again within `grace` seconds of its first use, since clients refresh in
+        parallel. Later it is one that two have, and the caller ends its family. `idle` seconds is
+        how long the next one waits to be used.
         """
         with self._database.quietly() as session:
             found = _of(session, digest)
             if found is None or found[0].client != client:
                 return Turned("unknown")
             family, refresh = found
-            now = int(self._clock())
+            now = self._clock()
             if family.revoked or family.ends <= now or refresh.ends <= now:
                 return Turned("over", family)
-            if refresh.used and now - refresh.used > grace:
+            if refresh.used and now - refresh.used >= grace:
                 return Turned("reused", family)
             refresh.used = refresh.used or now
             session.add(refresh)
-            ends = min(now + idle, family.ends)
-            session.add(RefreshRow(digest=next_digest, family=family.id, created=now, ends=ends))
+            made = int(now)
+            ends = min(made + idle, family.ends)
+            session.add(RefreshRow(digest=next_digest, family=family.id, created=made, ends=ends))
             return Turned("turned", family)
 
-    def end(self, id_: str) -> bool:
-        """Nothing renews it from now on. False when it is over already, or was never there."""
-        with self._database.quietly() as session:
-            family = session.get(FamilyRow, id_)
-            if family is None or family.revoked:
-                return False
-            family.revoked = int(self._clock())
-            session.add(family)
-            return True
-
-    def of(self, *, person: str = "", client: str = "") -> Sequence[FamilyRow]:
-        """Those that can still be renewed, of a person or a client."""
-        alive = select(FamilyRow).where(FamilyRow.revoked == 0, FamilyRow.ends > int(self._clock()))
-        if person:
-            alive = alive.where(FamilyRow.person == person)
-        if client:
-            alive = alive.where(FamilyRow.client == client)
-        with self._database.reading() as session:
-            return session.exec(alive.order_by(col(FamilyRow.created))).all()
-
     def forget(self, kept: int) -> None:
-        """Rows that have been over for `kept` seconds."""
+        """Rows that have been over for `kept` seconds, with all that renewed them."""
         over = int(self._clock()) - kept
+        revoked = (col(FamilyRow.revoked) > 0) & (col(FamilyRow.revoked) < over)
+        gone = (col(FamilyRow.ends) < over) | revoked
         with self._database.quietly() as session:
+            families = select(col(FamilyRow.id)).where(gone)
+            session.exec(delete(RefreshRow).where(col(RefreshRow.family).in_(families)))
             session.exec(delete(RefreshRow).where(col(RefreshRow.ends) < over))
-            session.exec(delete(FamilyRow).where(col(FamilyRow.ends) < over))
+            session.exec(delete(FamilyRow).where(gone))
 
 
 def _of(session: Session, digest: str) -> tuple[FamilyRow, RefreshRow] | None:

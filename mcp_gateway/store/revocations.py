@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, delete, select
 
 from mcp_gateway.store.database import Database
-from mcp_gateway.store.rows import EndedRow, TokenRevocationRow, UsedRow
+from mcp_gateway.store.rows import EndedRow, FamilyRow, TokenRevocationRow, UsedRow
 from mcp_gateway.store.tables import RevocationRow
 
 
@@ -50,6 +50,23 @@ class Revocations:
             if known is None or known.ends < ends:
                 session.merge(TokenRevocationRow(name=name, reason=reason, ends=ends))
 
+    def end_family(self, id_: str, now: int, ends: int, reason: str) -> bool:
+        """Ends a family of tokens: nothing renews it, and none of it is good any more.
+
+        It is kept in mind until `ends`, when its last token has expired: one that another process
+        is just making bears a later time than `now`, and is over all the same. False when the
+        family is over already, or was never there.
+        """
+        with self._database.reading() as session:
+            if not _lives(session, id_):
+                return False
+        with self._database.writing() as session:
+            if family := _lives(session, id_):
+                family.revoked = now
+                session.add(family)
+                session.merge(TokenRevocationRow(name=f"family:{id_}", reason=reason, ends=ends))
+            return family is not None
+
     def restore(self, name: str) -> bool:
         """Takes a revocation back. False when there is none of that name."""
         with self._database.writing() as session:
@@ -91,6 +108,11 @@ class Revocations:
         with self._database.quietly() as session:
             for table in (TokenRevocationRow, UsedRow):
                 session.exec(delete(table).where(col(table.ends) <= now))
+
+
+def _lives(session: Session, id_: str) -> FamilyRow | None:
+    family = session.get(FamilyRow, id_)
+    return family if family and not family.revoked else None
 
 
 def names_in(session: Session) -> tuple[frozenset[str], dict[str, int]]:

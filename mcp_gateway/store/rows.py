@@ -133,7 +133,7 @@ class RefreshRow(SQLModel, table=True):
     family: str = Field(index=True)
     created: int
     ends: int
-    used: int = 0
+    used: float = 0.0
 
 
 class SigningKeyRow(SQLModel, table=True):
@@ -145,7 +145,6 @@ class SigningKeyRow(SQLModel, table=True):
     public: str
     created: int
     begins: int
-    ends: int = 0
 
 
 class UsedRow(SQLModel, table=True):

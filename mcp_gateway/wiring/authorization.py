@@ -60,6 +60,7 @@ def wire(ground: Ground, wired: Wired) -> None:
     wired.jobs["keys that sign tokens"] = made.signing.follow
     wired.jobs["refreshed tokens"] = made.families.follow
     wired.jobs["clients that nobody uses"] = made.clients.collect
+    wired.jobs["log-ins that are over"] = made.families.forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,7 @@ def _server(ground: Ground, wired: Wired, strangers: HttpClient) -> _Server:
         families,
         Requests(authorizations, clients, ledger, ground.settings),
         Tokens(clients, rows, families, people, assertions, minting, ground.settings),
-        Lookups(
-            *(clients, families, kept, signing, revocations, ground.keyring, ledger, current),
-            ground.settings,
-        ),
+        Lookups(clients, families, people, signing, current, ground.settings),
         Failures(),
     )
 

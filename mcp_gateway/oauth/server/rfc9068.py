@@ -14,6 +14,8 @@ from mcp_gateway.oauth.server.rfc6749 import spelled
 
 ALGORITHM: Final = "ES256"
 TYPE: Final = "at+jwt"
+LONGEST: Final = 86_400
+"""Seconds that a token lives at most, whatever is configured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mcp_gateway.core.call import Call
 from mcp_gateway.core.errors import InvalidRequest
 from mcp_gateway.oauth.claims import TokenRefused
 from mcp_gateway.oauth.rfc9068 import LEEWAY, LONGEST, name_of
+from mcp_gateway.oauth.server import rfc9068
 from mcp_gateway.services.connections import uncounted
 from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.services.operation import Nothing, Operation
@@ -67,7 +68,10 @@ class Restore(BaseModel):
 
 
 class TokenActs:
-    """Revokes, and shows what is revoked. `lifetime` is that of the longest token in seconds."""
+    """Revokes, and shows what is revoked.
+
+    `lifetime` is that of the longest token of another issuer, in seconds.
+    """
 
     def __init__(
         self,
@@ -93,13 +97,16 @@ class TokenActs:
         return {"revoked": name, "at": now}
 
     def _revoked(self, call: Call, asked: Revoke, name: str, now: int) -> None:
+        # However young a token is: what is issued from now on cannot have its name.
+        ends = now + max(int(self._lifetime()), rfc9068.LONGEST) + 2 * LEEWAY
         if asked.key:
             if not self._keys.revoke(asked.key, call.principal.tenant, now):
                 raise InvalidRequest(f"there is no key {asked.key!r}; `keys list` has them")
         elif asked.token:
-            # However young: what is issued from now on cannot have its name.
-            ends = now + int(self._lifetime()) + 2 * LEEWAY
             self._revocations.end_token(name, ends, asked.reason)
+        elif asked.family:
+            if not self._revocations.end_family(asked.family, now, ends, asked.reason):
+                raise InvalidRequest(f"there is no family {asked.family!r} that is not over")
         elif asked.for_good:
             self._revocations.deny(name, asked.reason, now)
         else:

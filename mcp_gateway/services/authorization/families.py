@@ -3,15 +3,16 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mcp_gateway.config import Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.core.errors import Refusal
-from mcp_gateway.oauth.server import rfc7636
+from mcp_gateway.oauth.rfc9068 import LEEWAY
+from mcp_gateway.oauth.server import rfc7636, rfc9068
 from mcp_gateway.oauth.server.rfc6749 import OAuthError, Parameters, invalid_grant, scopes_of
 from mcp_gateway.oauth.server.rfc8414 import REFRESH
 from mcp_gateway.services.authorization.client import Client, digest_of
@@ -23,6 +24,9 @@ from mcp_gateway.store.revocations import Revocations
 from mcp_gateway.store.rows import CodeRow, FamilyRow, RefreshRow
 
 MINUTE: Final = 60.0
+HOUR: Final = 3600.0
+REMEMBERED: Final = 86_400
+"""Seconds for which what is over is kept: a code that comes again is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Families:
             raise invalid_grant("redirect_uri is not where the code was sent")
         rfc7636.check_verifier(form.need("code_verifier"), code.challenge)
         if set(form.resources) - {code.resource}:
-            raise invalid_grant("the code is for another resource")
+            raise OAuthError("invalid_target", "the code is for another resource")
 
     async def _begun(self, code: CodeRow, client: Client) -> Held:
         section, now = self._settings().authorization, int(self._clock())
@@ -91,12 +95,12 @@ class Families:
             created=now,
             ends=now + int(section.refresh_family),
         )
-        renewed = REFRESH in client.grants or OFFLINE in code.scopes.split()
-        text = secrets.token_urlsafe(32) if renewed else ""
-        ends = min(now + int(section.refresh_token), family.ends)
-        row = RefreshRow(digest=_digest(text), family=family.id, created=now, ends=ends)
-        held = row if renewed else None
-        if not await asyncio.to_thread(self._kept.begin, code.digest, family, held):
+        text, row = "", None
+        if REFRESH in client.grants or OFFLINE in code.scopes.split():
+            text = secrets.token_urlsafe(32)
+            ends = min(now + int(section.refresh_token), family.ends)
+            row = RefreshRow(digest=_digest(text), family=family.id, created=now, ends=ends)
+        if not await asyncio.to_thread(self._kept.begin, code.digest, family, row):
             raise invalid_grant("the code was used: log in again")
         return Held(family, text)
 
@@ -107,8 +111,10 @@ class Families:
         it, and the family ends. What is asked wrongly leaves it as it was.
         """
         refresh = form.need("refresh_token")
-        if known := await asyncio.to_thread(self._kept.of_refresh, _digest(refresh)):
-            _check_less(form, known[0])
+        known = await self.of_refresh(refresh)
+        if known is None or known.client != client.id:
+            raise invalid_grant("the refresh token is unknown, or another client's")
+        _check_less(form, known)
         section, text = self._settings().authorization, secrets.token_urlsafe(32)
         turned = await asyncio.to_thread(
             self._kept.turn,
@@ -118,27 +124,57 @@ class Families:
             int(section.refresh_token),
             section.refresh_grace,
         )
-        if turned.turn == "reused" and turned.family:
-            body = {"family": turned.family.id, "client": client.id}
+        if turned.turn == "reused":
+            body = {"family": known.id, "client": client.id}
             await self._ledger.append(Entry("token.reused", body=body))
-            await self.end(turned.family.id, "a refresh token came again")
+            await self.end(known.id, "a refresh token came again")
         if turned.turn != "turned" or turned.family is None:
-            raise invalid_grant("the refresh token is unknown, used or over: log in again")
+            raise invalid_grant("the refresh token is used or over: log in again")
         self._refreshed[turned.family.id] = self._refreshed.get(turned.family.id, 0) + 1
         return Held(turned.family, text)
 
-    async def end(self, id_: str, reason: str) -> bool:
+    async def standing(self, id_: str) -> FamilyRow | None:
+        """A family that is not over."""
+        family = await asyncio.to_thread(self._kept.find, id_)
+        return None if family is None or family.revoked else family
+
+    async def of_refresh(self, token: str) -> FamilyRow | None:
+        """The family of a refresh token, whatever became of both."""
+        found = await asyncio.to_thread(self._kept.of_refresh, _digest(token))
+        return found[0] if found else None
+
+    async def end(self, id_: str, reason: str) -> None:
         """Ends everything that came of one authorization, in every process.
 
-        False when it is over already.
+        Raises Overloaded when it cannot be recorded: then it goes on, and can be ended again.
         """
-        if not await asyncio.to_thread(self._kept.end, id_):
-            return False
+        if await self.standing(id_) is None:
+            return
         await self._ledger.append(Entry("family.revoked", body={"family": id_, "reason": reason}))
         now = int(self._clock())
-        await asyncio.to_thread(self._revocations.end, f"family:{id_}", now, reason)
+        ends = now + rfc9068.LONGEST + 2 * LEEWAY
+        await asyncio.to_thread(self._revocations.end_family, id_, now, ends, reason)
         await self._keyring.refresh()
-        return True
+
+    async def end_token(self, claims: Mapping[str, Any], reason: str) -> None:
+        """Ends one token that is of no family. Raises Overloaded."""
+        name = f"token:{claims['iss']}|{claims['jti']}"
+        body = {"name": name, "by": f"client:{claims['client_id']}", "reason": reason}
+        await self._ledger.append(Entry("revoked", body=body))
+        ends = claims["exp"] + 2 * LEEWAY
+        await asyncio.to_thread(self._revocations.end_token, name, ends, reason)
+        await self._keyring.refresh()
+
+    async def forget(self) -> None:
+        """Until cancelled: has what is over forgotten, once an hour and not when all begins."""
+        while True:
+            await asyncio.sleep(HOUR)
+            await self.collect()
+
+    async def collect(self) -> None:
+        """Forgets requests, codes and families that are over."""
+        await asyncio.to_thread(self._authorizations.forget, REMEMBERED)
+        await asyncio.to_thread(self._kept.forget, REMEMBERED)
 
     async def follow(self) -> None:
         """Until cancelled: what was refreshed, once a minute, in sum for each family."""
@@ -161,7 +197,10 @@ class Families:
 
 
 def _check_less(form: Parameters, family: FamilyRow) -> None:
-    """Fewer scopes may be asked for, for one token; never more, nor elsewhere. Raises OAuthError."""
+    """Fewer scopes may be asked for, for one token; never more, nor another resource.
+
+    Raises OAuthError.
+    """
     if scopes_of(form.get("scope")) - frozenset(family.scopes.split()):
         raise OAuthError("invalid_scope", "more than was granted: log in again for it")
     if set(form.resources) - {family.resource}:

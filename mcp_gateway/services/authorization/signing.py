@@ -1,6 +1,7 @@
-"""The keys that sign tokens: made, published before they sign, and kept until nothing needs them."""
+"""The keys that sign tokens: published before they sign, and kept until nothing needs them."""
 
 import asyncio
+import itertools
 import json
 import logging
 import time
@@ -12,6 +13,8 @@ from joserfc.jwk import ECKey, KeySet
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.oauth.ports import Leases, Place, SecretLost, Secrets
+from mcp_gateway.oauth.rfc9068 import LEEWAY
+from mcp_gateway.oauth.server import rfc9068
 from mcp_gateway.store.rows import SigningKeyRow
 from mcp_gateway.store.signing import SigningKeys
 
@@ -19,7 +22,9 @@ log = logging.getLogger(__name__)
 SIGNS: Final = 30 * 86_400
 """Seconds for which one key signs."""
 AHEAD: Final = 86_400
-"""Seconds for which a key is published before it signs, and after."""
+"""Seconds for which a key is published before it signs."""
+KEPT: Final = rfc9068.LONGEST + 2 * LEEWAY
+"""Seconds for which it is published after: until the last token that it signed has expired."""
 EVERY: Final = 1.0
 """Seconds between looks: a key that another process made is known so soon."""
 
@@ -82,8 +87,8 @@ class Signing:
         rows, now = await self._look(), self._clock()
         if not rows or rows[-1].begins + SIGNS - AHEAD <= now:
             rows = await self._make()
-        for before, after in zip(rows, rows[1:], strict=False):
-            if after.begins + AHEAD < now:
+        for before, after in itertools.pairwise(rows):
+            if after.begins + KEPT < now:
                 await asyncio.to_thread(self._kept.drop, before.kid)
                 await self._secrets.drop(_place(before.kid))
 

@@ -17,6 +17,7 @@ from mcp_gateway.services.keyring import KeyringService
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys, digest_of
 from mcp_gateway.store.revocations import Revocations
+from mcp_gateway.store.rows import FamilyRow
 from tests.support import calls
 from tests.support.calls import ALICE
 from tests.support.tokens import ISSUER, claims, signed, verifying
@@ -33,6 +34,21 @@ class Desk:
         self.acts = TokenActs(
             Revocations(self.database), self.keys, keyring, lambda: 3600, self.counted.append
         )
+
+    def family(self, id_: str) -> None:
+        """A family of tokens that goes on for long."""
+        with self.database.quietly() as session:
+            session.add(
+                FamilyRow(
+                    id=id_,
+                    person="key:00",
+                    client="runtime",
+                    resource="https://gateway.example.com/mcp",
+                    scopes="mcp",
+                    created=1,
+                    ends=2**40,
+                )
+            )
 
     async def run(self, act: str, **asked: Any) -> Any:
         return (await self.told(act, **asked))[0]
@@ -66,6 +82,7 @@ def desk(tmp_path: Path) -> Desk:
 async def test_what_goes_by_a_name_is_over_when_the_act_returns(
     desk: Desk, asked: dict[str, str], name: str
 ) -> None:
+    desk.family("f-1")
     said, call = await desk.told("tokens.revoke", **asked, reason="left")
 
     assert said["revoked"] == name
@@ -96,6 +113,35 @@ async def test_what_is_issued_later_is_good_unless_it_is_revoked_for_good(desk: 
     later = time.time() + 2
     assert not desk.is_over("subject:local|ada", issued=later)
     assert desk.is_over("client:old", issued=later)
+
+
+@pytest.mark.requirement("attack:d27")
+async def test_a_family_is_over_for_good_and_a_token_that_is_just_being_made_too(
+    desk: Desk,
+) -> None:
+    desk.family("f-1")
+    await desk.run("tokens.revoke", family="f-1", reason="left")
+
+    with desk.database.reading() as session:
+        row = session.get(FamilyRow, "f-1")
+    assert row is not None
+    assert row.revoked > 0
+    assert desk.is_over("family:f-1", issued=time.time() + 5)
+    with pytest.raises(InvalidRequest, match="there is no family"):
+        await desk.run("tokens.revoke", family="f-1")
+    with pytest.raises(InvalidRequest, match="there is no family"):
+        await desk.run("tokens.revoke", family="f-2")
+
+
+@pytest.mark.requirement("revocation:by-every-name")
+async def test_a_token_of_the_gateways_own_is_kept_in_mind_until_it_has_expired(
+    desk: Desk,
+) -> None:
+    await desk.run("tokens.revoke", token="https://gateway.example.com|t-1")
+
+    (listed,) = await desk.run("tokens.revoked")
+
+    assert listed["ends"] >= time.time() + 86_400
 
 
 @pytest.mark.requirement("revocation:by-every-name")
