@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from joserfc.jwk import KeySet
 from starlette.routing import Route
 
-from mcp_gateway.config import ConfigError, Settings
+from mcp_gateway.config import ConfigError, Settings, WorkloadSection
 from mcp_gateway.edge.authorization.answers import Answers
 from mcp_gateway.edge.authorization.authorize import Authorize
 from mcp_gateway.edge.authorization.lookups import LookupEndpoints
@@ -128,7 +128,7 @@ def _install(made: _Server, settings: Settings, base: Path) -> None:
     made.documents.swap(pinned_documents(settings, base), fetching=section.documents == "fetch")
 
 
-def _workload(name: str, section: Any, base: Path) -> Client:
+def _workload(name: str, section: WorkloadSection, base: Path) -> Client:
     try:
         jwks = (base / section.jwks).read_bytes() if section.jwks else b""
         return of_section(name, section, jwks)
@@ -141,9 +141,7 @@ def _routes(settings: Settings, wired: Wired, made: _Server) -> Sequence[Route]:
     origins = Origins(public, gateway.listen, gateway.hosts, gateway.origins)
     answers = Answers(origins, made.failures)
     parts = (
-        Metadata(
-            answers, lambda: offer.metadata(settings), lambda: made.signing.public().as_dict()
-        ),
+        Metadata(answers, lambda: offer.metadata(settings), made.signing.published),
         Authorize(answers, made.requests, lambda: public),
         TokenEndpoint(answers, made.tokens),
         Register(answers, made.clients, lambda: settings.authorization),

@@ -1,13 +1,15 @@
 """The documents in which clients find the authorization server, and its keys."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mcp_gateway.edge.authorization.answers import Answers, preflight, said
+from mcp_gateway.core.errors import Refusal
+from mcp_gateway.edge.authorization.answers import Answers, preflight, refused, said
+from mcp_gateway.oauth.server.rfc6749 import OAuthError
 
 PLACES: Final = (
     "/.well-known/oauth-authorization-server",
@@ -23,7 +25,7 @@ class Metadata:
         self,
         answers: Answers,
         document: Callable[[], Mapping[str, Any]],
-        keys: Callable[[], Mapping[str, Any]],
+        keys: Callable[[], Awaitable[Mapping[str, Any]]],
     ) -> None:
         self._answers = answers
         self._document = document
@@ -38,16 +40,17 @@ class Metadata:
         ]
 
     async def _about(self, request: Request) -> Response:
-        return await self._published(request, self._document)
+        return self._published(request, self._document())
 
     async def _jwks(self, request: Request) -> Response:
-        return await self._published(request, self._keys)
+        try:
+            return self._published(request, await self._keys())
+        except Refusal:
+            return refused(OAuthError("temporarily_unavailable", "there is no key yet", 503))
 
-    async def _published(
-        self, request: Request, document: Callable[[], Mapping[str, Any]]
-    ) -> Response:
+    def _published(self, request: Request, document: Mapping[str, Any]) -> Response:
         self._answers.check_host(request)
-        answer = said(document())
+        answer = said(document)
         del answer.headers["pragma"]
         answer.headers["cache-control"] = "public, max-age=60"
         return answer

@@ -62,8 +62,13 @@ class Signing:
         """What verifies, as it is published."""
         return self._public
 
-    def published(self) -> Mapping[str, Any]:
-        """The same, as a document."""
+    async def published(self) -> Mapping[str, Any]:
+        """The same, as a document: with the first key, made where there is none yet.
+
+        Raises Overloaded.
+        """
+        if not self._published:
+            await self.look_again()
         return {"keys": list(self._published)}
 
     async def key(self) -> ECKey:

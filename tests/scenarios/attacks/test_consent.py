@@ -21,6 +21,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         gateway_under_test(folder, CONFIG) as gateway,
         httpx2.AsyncClient(base_url=gateway.url, timeout=BOUND) as anybody,
     ):
+        await gateway.serving("time")
         gateway.key("bob", "user")
         await gateway.parts.keyring.refresh()
         yield gateway, anybody
