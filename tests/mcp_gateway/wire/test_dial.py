@@ -111,6 +111,7 @@ async def test_an_address_in_a_url_is_checked_however_it_is_written(host: str) -
 
 
 @pytest.mark.requirement("http:private-addresses-are-refused")
+@pytest.mark.requirement("attack:c16")
 async def test_a_name_that_changes_its_address_is_not_followed_after_the_check() -> None:
     """Rebinding: the second answer would be another machine; nobody asks for it."""
     names = Names([["127.0.0.1"], ["169.254.169.254"]])
