@@ -20,6 +20,7 @@ from tests.support.waiting import until
 BOUND = 20.0
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 BEGIN = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
+STREAM = {"accept": "text/event-stream"}
 SOON = 0.2
 """Seconds between two questions, in place of the fifteen of the gateway."""
 CONFIG = """
@@ -112,17 +113,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.requirement("revocation:issuers-are-asked")
-async def test_a_token_that_the_provider_takes_back_is_refused_and_its_session_ended(
+async def test_a_token_that_the_provider_takes_back_is_refused_and_what_it_opened_ends(
     tmp_path: Path,
 ) -> None:
     async with _world(tmp_path, ASKED) as world:
         leaver, stays = await world.signed_in("leaver"), await world.signed_in("stays")
         async with world.holding(leaver) as http:
             begun = await http.post("/mcp", json=BEGIN)
-            assert begun.headers["mcp-session-id"]
+            http.headers["mcp-session-id"] = begun.headers["mcp-session-id"]
             before = len(world.gateway.parts.sessions)
-            await world.issuer.revoke(leaver)
-            refused = await world.until_status(leaver, 401)
+            async with http.stream("GET", "/mcp", headers=STREAM) as stream:
+                assert stream.status_code == 200
+                await world.issuer.revoke(leaver)
+                refused = await world.until_status(leaver, 401)
+                async with asyncio.timeout(BOUND):
+                    await stream.aread()
             await until(lambda: len(world.gateway.parts.sessions) < before)
 
         assert "its issuer has taken the token back" in refused.text
