@@ -164,6 +164,27 @@ async def test_an_issuer_that_does_not_answer_for_too_long_is_not_believed_until
         assert (await world.answer(await world.signed_in("ada"))).status_code == 200
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.requirement("revocation:issuers-are-asked")
+async def test_an_issuer_is_asked_from_the_configuration_on_that_says_so(tmp_path: Path) -> None:
+    async with _world(tmp_path, "") as world:
+        token = await world.signed_in("ada")
+        unheard = await world.troubles()
+        await world.issuer.revoke(token)
+        before = (await world.answer(token)).status_code
+        settings = world.gateway.parts.settings
+        asks = {"introspection": f"{world.issuer.url}/token/introspection"}
+        identity = settings.identity.model_copy(update=asks)
+
+        await world.gateway.take(settings.model_copy(update={"identity": identity}))
+        await world.until_status(token, 401)
+
+        name = f"issuer {world.issuer.url}"
+        assert before == 200
+        assert "is good until it expires" in unheard[name]
+        assert name not in await world.troubles()
+
+
 @pytest.mark.requirement("revocation:issuers-tell-of-log-outs")
 @pytest.mark.parametrize("by_session", [False, True])
 async def test_who_logs_out_at_the_provider_is_out_here_within_a_second(
