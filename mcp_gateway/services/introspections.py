@@ -18,8 +18,8 @@ EVERY: Final = 15.0
 """Seconds between two questions about a token that is in use."""
 BOUND: Final = 30.0
 """Seconds without an answer after which a token is not taken."""
-PAUSE: Final = 5.0
-"""Seconds until a question that was not answered is put again."""
+PAUSE: Final = 2.0
+"""Seconds until a question that was not answered is put again, for the first time."""
 AT_ONCE: Final = 32
 """Questions that wait for their answers."""
 OVER: Final = float("-inf")
@@ -49,6 +49,7 @@ class _Watched:
     used: bool = True
     confirmed: bool = False
     over: bool = False
+    failed: int = 0
 
 
 class Introspections:
@@ -146,13 +147,10 @@ class Introspections:
         try:
             active = await asks.is_active(watched.token)
         except (UpstreamFailed, UpstreamTimedOut) as failed:
-            if asks is self._asks and not self._silent:
-                self._silent = begun
-                log.warning("what tokens are still good is not known: %s", failed)
-            watched.confirmed = False
-            return PAUSE
-        if asks is self._asks:
-            self._silent = 0.0
+            return self._unanswered(asks, watched, begun, failed)
+        if asks is not self._asks:
+            return EVERY
+        self._silent, watched.failed = 0.0, 0
         if active:
             watched.confirmed, watched.until = True, begun + BOUND
             return EVERY
@@ -160,6 +158,14 @@ class Introspections:
         self._look()
         await self._record(asks, watched)
         return EVERY
+
+    def _unanswered(self, asks: Asks, watched: _Watched, begun: float, failed: Refusal) -> float:
+        """Soon again, so that one lost answer costs nobody anything; then less and less often."""
+        if asks is self._asks and not self._silent:
+            self._silent = begun
+            log.warning("what tokens are still good is not known: %s", failed)
+        watched.confirmed, watched.failed = False, watched.failed + 1
+        return min(EVERY, PAUSE * 2.0 ** min(watched.failed - 1, 10))
 
     async def _record(self, asks: Asks, watched: _Watched) -> None:
         reason = "it is not active any more"
@@ -175,14 +181,16 @@ class Introspections:
     def _due(self, digest: bytes, watched: _Watched) -> None:
         """Asks again for what is in use.
 
-        What is good and at rest is forgotten, and the rest once it has expired: a token that
-        nobody vouched for does not become a new one by resting.
+        What is good and at rest is forgotten. The rest is kept in mind until it has expired: a
+        token that nobody vouched for does not become a new one by resting.
         """
         if self._watched.get(digest) is not watched:
             return
-        if watched.used and not watched.over:
-            self._waiting.put_nowait((digest, watched))
-        elif watched.confirmed or self._clock() > watched.ends:
+        if self._clock() > watched.ends or (watched.confirmed and not watched.used):
             del self._watched[digest]
-        else:
+            if not self._watched:
+                self._silent = 0.0
+        elif watched.over:
             self._later(EVERY, digest, watched)
+        else:
+            self._waiting.put_nowait((digest, watched))

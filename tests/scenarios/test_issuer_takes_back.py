@@ -20,6 +20,7 @@ from tests.support.waiting import until
 BOUND = 20.0
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 BEGIN = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
+STREAM = {"accept": "text/event-stream"}
 SOON = 0.2
 """Seconds between two questions, in place of the fifteen of the gateway."""
 CONFIG = """
@@ -112,17 +113,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.requirement("revocation:issuers-are-asked")
-async def test_a_token_that_the_provider_takes_back_is_refused_and_its_session_ended(
+async def test_a_token_that_the_provider_takes_back_is_refused_and_what_it_opened_ends(
     tmp_path: Path,
 ) -> None:
     async with _world(tmp_path, ASKED) as world:
         leaver, stays = await world.signed_in("leaver"), await world.signed_in("stays")
         async with world.holding(leaver) as http:
             begun = await http.post("/mcp", json=BEGIN)
-            assert begun.headers["mcp-session-id"]
+            http.headers["mcp-session-id"] = begun.headers["mcp-session-id"]
             before = len(world.gateway.parts.sessions)
-            await world.issuer.revoke(leaver)
-            refused = await world.until_status(leaver, 401)
+            async with http.stream("GET", "/mcp", headers=STREAM) as stream:
+                assert stream.status_code == 200
+                await world.issuer.revoke(leaver)
+                refused = await world.until_status(leaver, 401)
+                async with asyncio.timeout(BOUND):
+                    await stream.aread()
             await until(lambda: len(world.gateway.parts.sessions) < before)
 
         assert "its issuer has taken the token back" in refused.text
@@ -157,6 +162,27 @@ async def test_an_issuer_that_does_not_answer_for_too_long_is_not_believed_until
         # The provider keeps what it gave in memory: after its start it knows of none of it.
         assert (await world.until_status(known, 401)).status_code == 401
         assert (await world.answer(await world.signed_in("ada"))).status_code == 200
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.requirement("revocation:issuers-are-asked")
+async def test_an_issuer_is_asked_from_the_configuration_on_that_says_so(tmp_path: Path) -> None:
+    async with _world(tmp_path, "") as world:
+        token = await world.signed_in("ada")
+        unheard = await world.troubles()
+        await world.issuer.revoke(token)
+        before = (await world.answer(token)).status_code
+        settings = world.gateway.parts.settings
+        asks = {"introspection": f"{world.issuer.url}/token/introspection"}
+        identity = settings.identity.model_copy(update=asks)
+
+        await world.gateway.take(settings.model_copy(update={"identity": identity}))
+        await world.until_status(token, 401)
+
+        name = f"issuer {world.issuer.url}"
+        assert before == 200
+        assert "is good until it expires" in unheard[name]
+        assert name not in await world.troubles()
 
 
 @pytest.mark.requirement("revocation:issuers-tell-of-log-outs")

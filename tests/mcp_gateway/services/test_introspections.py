@@ -25,6 +25,7 @@ class Issuer:
     """Answers as it is told to: whether a token is good, an error, or not before `go`."""
 
     answer: bool | Exception = True
+    answers: dict[str, bool | Exception] = field(default_factory=dict)
     issuer: str = "https://login.example.com"
     asked: list[str] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,9 +38,10 @@ class Issuer:
         self.most = max(self.most, self.waiting)
         await self.go.wait()
         self.waiting -= 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        answer = self.answers.get(token, self.answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 class World:
@@ -70,9 +72,15 @@ class World:
     async def until_asked(self, times: int) -> None:
         await until(lambda: len(self.issuer.asked) >= times)
 
-    async def quiet(self) -> None:
-        """Waits until every timer that is due has had its turn, several times over."""
-        await asyncio.sleep(10 * SHORT)
+    async def go_on(self, issuer: Issuer) -> None:
+        """Waits until another token has been asked for again and again."""
+        issuer.answers["another"] = True
+        for _ in range(5):
+            await self._asked_again(issuer, issuer.asked.count("another"))
+
+    async def _asked_again(self, issuer: Issuer, before: int) -> None:
+        self.use("another")
+        await until(lambda: issuer.asked.count("another") > before)
 
 
 @pytest.fixture(autouse=True)
@@ -110,14 +118,13 @@ async def test_a_token_is_asked_for_at_once_again_while_it_is_used_and_not_at_re
     world.use()
     await world.until_asked(2)
     await until(lambda: len(world.watching) == 0)
-    rests = len(world.issuer.asked)
-    await world.quiet()
-    asked_at_rest = len(world.issuer.asked) - rests
+    before = world.issuer.asked.count("t")
+    await world.go_on(world.issuer)
+    at_rest = world.issuer.asked.count("t") - before
     world.use()
-    await world.until_asked(rests + 1)
+    await until(lambda: world.issuer.asked.count("t") == before + 1)
 
-    assert asked_at_rest == 0
-    assert set(world.issuer.asked) == {"t"}
+    assert (before, at_rest) == (2, 0)
 
 
 @pytest.mark.requirement("revocation:issuers-are-asked")
@@ -130,11 +137,11 @@ async def test_what_the_issuer_took_back_is_refused_looked_for_and_recorded_once
     world.use()
     await until(lambda: world.ledger.entries)
     refused = [world.refused() for _ in range(3)]
-    await world.quiet()
+    await world.go_on(world.issuer)
 
     assert {str(error) for error in refused} == {"its issuer has taken the token back"}
     assert not any(isinstance(error, StateUnknown) for error in refused)
-    assert (world.looks, len(world.issuer.asked), world.ledger.kinds) == (1, 1, ["revoked"])
+    assert (world.looks, world.issuer.asked.count("t"), world.ledger.kinds) == (1, 1, ["revoked"])
     assert world.ledger.last.body == {
         "name": "token:iss|t",
         "by": "issuer:https://login.example.com",
@@ -222,19 +229,53 @@ async def test_a_new_token_gets_no_time_of_its_own_from_an_issuer_that_is_silent
 async def test_no_rest_makes_a_token_new_that_nobody_vouched_for(make: Make) -> None:
     """Of others the issuer speaks, and never of this one."""
     world = make()
-    world.issuer.answer = UpstreamFailed("no word of it")
+    world.issuer.answers["bad"] = UpstreamFailed("no word of it")
     world.use("bad")
     await world.until_asked(1)
-    await until(world.watching.trouble)
-    world.issuer.answer = True
     world.use("good")
-    await until(lambda: world.watching.trouble() == {})
-    world.issuer.answer = UpstreamFailed("no word of it")
-    await world.quiet()
+    await until(lambda: len(world.watching) == 1)
+    asked = world.issuer.asked.count("bad")
+    await until(lambda: world.issuer.asked.count("bad") > asked)
 
     world.clock += BOUND + 1
 
     assert isinstance(world.refused("bad"), StateUnknown)
+
+
+@pytest.mark.requirement("revocation:silent-issuers-are-not-believed")
+async def test_an_issuer_is_not_called_silent_when_nothing_is_left_to_ask_it(make: Make) -> None:
+    world = make()
+    world.issuer.answer = UpstreamFailed("away")
+    world.use(lives=0)
+    await until(world.watching.trouble)
+
+    world.clock += 2 * LEEWAY + 1
+    await until(lambda: len(world.watching) == 0)
+
+    assert world.watching.trouble() == {}
+    world.use("new")
+
+
+@pytest.mark.requirement("revocation:asking-is-bounded")
+async def test_questions_that_are_not_answered_are_put_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(introspections, "EVERY", 15.0)
+    monkeypatch.setattr(introspections, "PAUSE", 2.0)
+    world, pauses = World(), asyncio.Queue[float]()
+    monkeypatch.setattr(world.watching, "_later", lambda after, *_: pauses.put_nowait(after))
+    world.issuer.answer = UpstreamFailed("away")
+    following = asyncio.ensure_future(world.watching.follow())
+    world.use()
+
+    taken = []
+    for _ in range(5):
+        taken.append(await asyncio.wait_for(pauses.get(), 5))
+        world.watching._due(b"t", world.watching._watched[b"t"])
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+    assert taken == [2.0, 4.0, 8.0, 15.0, 15.0]
 
 
 @pytest.mark.requirement("revocation:asking-is-bounded")
@@ -300,10 +341,11 @@ async def test_another_issuer_is_asked_for_everything_anew_and_an_old_answer_is_
     world.issuer.go.set()
     world.use()
     await until(lambda: other.asked == ["t"])
-    await world.quiet()
+    await world.go_on(other)
     world.use()
 
     assert seen is not None
+    assert (world.looks, world.ledger.entries) == (0, [])
     assert world.watching.ask(None) is None
     assert world.watching.trouble() == {}
 
