@@ -14,7 +14,7 @@ help:  ## list the recipes
 up: $(VENV)/.runtime $(SAMPLES)/.ready  ## run the gateway on 127.0.0.1:8080, with sample upstreams
 	@$(BIN)/mcp-gateway serve --data $(DATA) --samples $(SAMPLES)
 
-test: $(VENV)/.dev $(SAMPLES)/.oidc $(RUNTIMES)/inspector/.ready  ## run the test suite
+test: $(VENV)/.dev $(SAMPLES)/.oidc $(SAMPLES)/.canaille $(RUNTIMES)/inspector/.ready  ## run the test suite
 	$(BIN)/python -m pytest -n auto -q
 
 demo-oauth: $(VENV)/.dev $(SAMPLES)/.oidc  ## tell the story of a call: who calls, who consents, what the upstream sees
@@ -55,6 +55,7 @@ soak: $(VENV)/.dev  ## the long runs: 50 kills twice, 100,000 calls of every kin
 lock:  ## write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-dev.lock
+	uv pip compile tests/support/canaille/requirements.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o tests/support/canaille/requirements.lock
 
 clean:  ## remove the environments, not the data
 	rm -rf $(VENV) $(SAMPLES) $(RUNTIMES)
@@ -86,6 +87,12 @@ $(SAMPLES)/.oidc: tests/support/oidc/package-lock.json | $(VENV)/.dev
 # ... the Inspector, the coding agents, and the conformance suite.
 $(RUNTIMES)/%/.ready: tests/support/runtimes/%/package-lock.json | $(VENV)/.dev
 	sh tests/support/npm.sh $(BIN)/python $(<D) $(@D)
+	@touch $@
+
+# A second OpenID provider, from PyPI, in an environment of its own.
+$(SAMPLES)/.canaille: tests/support/canaille/requirements.lock
+	$(PYTHON) -m venv --clear $(SAMPLES)/canaille
+	$(SAMPLES)/canaille/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: help up test demo-oauth test-runtimes test-debian check fix conformance bench soak lock clean

@@ -9,10 +9,23 @@ import httpx2
 import pytest
 
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.oauth.ports import Person
 from mcp_gateway.oauth.vault import place_of
+from tests.support.canaille_provider import canaille
+from tests.support.certificates import Authority
 from tests.support.connected import text_of
-from tests.support.gateway import TENANT, GatewayUnderTest, free_port
-from tests.support.logging_in import CALLBACK, SECRET, World, asked, browser_at, log_in, sent, world
+from tests.support.gateway import TENANT, GatewayUnderTest, free_port, gateway_under_test
+from tests.support.logging_in import (
+    CALLBACK,
+    SECRET,
+    World,
+    asked,
+    browser_at,
+    config_of,
+    log_in,
+    sent,
+    world,
+)
 from tests.support.runtime_oauth import Runtime, agreed
 
 
@@ -32,6 +45,14 @@ async def gateway(there: World) -> AsyncIterator[GatewayUnderTest]:
 def one(gateway: GatewayUnderTest, kind: str) -> dict[str, object]:
     [found] = [line for line in gateway.entries() if line["kind"] == kind]
     return dict(found)
+
+
+async def person_at(gateway: GatewayUnderTest, browser: httpx2.AsyncClient) -> Person | None:
+    """Whom the gateway takes a browser for."""
+    browsers = gateway.parts.wired.browsers
+    assert browsers
+    [cookie] = [c.value for c in browser.cookies.jar if c.name == "mcpgw"]
+    return await browsers.who(str(cookie))
 
 
 @pytest.mark.requirement("login:at-a-provider")
@@ -84,14 +105,9 @@ def _path(answer: httpx2.Response) -> str:
 
 @pytest.mark.requirement("login:at-a-provider")
 async def test_roles_are_those_of_the_last_log_in(there: World, gateway: GatewayUnderTest) -> None:
-    people = gateway.parts.wired.people
-    assert people
     async with browser_at(gateway) as browser:
         await log_in(browser, there.provider, "ada")
-        cookie = next(c.value for c in browser.cookies.jar if c.name == "mcpgw")
-        browsers = gateway.parts.wired.browsers
-        assert browsers
-        person = await browsers.who(str(cookie))
+        person = await person_at(gateway, browser)
 
     assert person
     assert person.name == "Ada L."
@@ -186,3 +202,42 @@ async def test_who_was_disabled_here_is_not_let_in_by_the_provider(
     assert (before.status_code, after.status_code) == (200, 303)
     assert again.status_code == 403
     assert "You may not log in here any more" in again.text
+
+
+@pytest.mark.requirement("login:at-any-provider")
+async def test_it_is_the_same_at_a_provider_of_others_which_names_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canaille, which advertises `plain` and passwords beside what is asked for here."""
+    monkeypatch.setenv("LOGIN_SECRET", SECRET)
+    port, trusted = free_port(), Authority(tmp_path)
+    client = {
+        "client_id": "gateway",
+        "client_secret": SECRET,
+        "client_name": "The gateway",
+        "redirect_uris": [f"http://127.0.0.1:{port}{CALLBACK}"],
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "scope": ["openid", "profile", "groups"],
+        "token_endpoint_auth_method": "client_secret_basic",
+    }
+    async with canaille(tmp_path, trusted, client) as provider:
+        config = config_of(provider.url, port, trusted).replace(
+            'name = "Example Works"',
+            'scopes = ["openid", "profile", "groups"]\nroles_claim = "groups"',
+        )
+        async with (
+            gateway_under_test(tmp_path, config, port) as gateway,
+            browser_at(gateway) as browser,
+        ):
+            await gateway.serving("time")
+            back = await provider.agreed(await sent(browser), "ada")
+            done = await browser.get(CALLBACK, params=back)
+            person = await person_at(gateway, browser)
+
+    assert (done.status_code, done.headers["location"]) == (303, "/connections")
+    assert person
+    assert person.name == "Ada L."
+    assert person.principal == Principal(
+        provider.url, "ada", TENANT, roles=frozenset({"operator", "user"})
+    )

@@ -64,18 +64,22 @@ class World:
 async def world(folder: Path, **provider: Any) -> AsyncIterator[World]:
     """`LOGIN_SECRET` has to be in the environment."""
     port, authority = free_port(), Authority(folder)
-    public = f"http://127.0.0.1:{port}"
     client = {
         "client_id": "gateway",
         "client_secret": SECRET,
         "grant_types": ["authorization_code", "refresh_token"],
-        "redirect_uris": [public + CALLBACK],
+        "redirect_uris": [f"http://127.0.0.1:{port}{CALLBACK}"],
         "response_types": ["code"],
     }
     more = {"clients": [client], "people": PEOPLE, **provider}
     async with openid_provider(folder, authority, **more) as running:
-        text = CONFIG.replace("@PUBLIC@", public).replace("@CA@", authority.certificate)
-        yield World(folder, running, port, text.replace("@ISSUER@", running.url))
+        yield World(folder, running, port, config_of(running.url, port, authority))
+
+
+def config_of(issuer: str, port: int, authority: Authority) -> str:
+    """Of a gateway at a port, whose people log in at an issuer."""
+    text = CONFIG.replace("@PUBLIC@", f"http://127.0.0.1:{port}")
+    return text.replace("@CA@", authority.certificate).replace("@ISSUER@", issuer)
 
 
 def browser_at(gateway: GatewayUnderTest) -> httpx2.AsyncClient:

@@ -52,7 +52,7 @@ class Provider:
         self._environment = {**os.environ, "NODE_EXTRA_CA_CERTS": authority.certificate}
         self.trusted = ssl.create_default_context(cafile=authority.certificate)
         self._process: asyncio.subprocess.Process | None = None
-        self.keys = _keys("first")
+        self.keys = keys_of("first")
         self._browsers: dict[str, httpx2.Cookies] = {}
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class Provider:
     async def rotate(self, name: str) -> None:
         """Runs again with other keys, under the same address."""
         await self.end()
-        self.keys = _keys(name)
+        self.keys = keys_of(name)
         await self.start()
 
     async def reconfigure(self, **more: Any) -> None:
@@ -210,7 +210,7 @@ async def openid_provider(
         await running.end()
 
 
-def _keys(name: str) -> list[Any]:
+def keys_of(name: str) -> list[Any]:
     """Private keys of its own, under names of their own."""
     rsa = RSAKey.generate_key(2048, {"kid": f"{name}-rsa", "use": "sig"})
     ec = ECKey.generate_key("P-256", {"kid": f"{name}-ec", "use": "sig"})
