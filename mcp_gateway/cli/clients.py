@@ -1,7 +1,8 @@
-"""`clients`: what makes a runtime reach the gateway, for an administrator or for one person."""
+"""`clients`: what makes a runtime reach the gateway, and which programs did."""
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 import click
 
 from mcp_gateway.cli import snippets
+from mcp_gateway.cli.admin import ask, key_option, url_option
 from mcp_gateway.cli.managed import MANAGED, Gateway, ManagedFile
+from mcp_gateway.cli.plain import plain
 from mcp_gateway.wire.url import parse
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,7 +36,7 @@ def _variable(_: click.Context, __: click.Parameter, name: str) -> str:
 
 @click.group()
 def clients() -> None:
-    """Configure runtimes, so that they reach the gateway and nothing else."""
+    """Configure runtimes for the gateway; see and end the programs that people let in."""
 
 
 @clients.command("export")
@@ -68,6 +71,33 @@ def export(client: str, url: str, key_variable: str, out: Path | None, *, snippe
         return
     for file in MANAGED[client](gateway):
         _give(file, out)
+
+
+@clients.command("list")
+@url_option
+@key_option
+def list_clients(url: str, key: str) -> None:
+    """List the programs that may ask for tokens: how they are known, and where answers go."""
+    for found in ask(url, key, "GET", "/clients"):
+        state = "revoked" if found["revoked"] else _since(found["used"])
+        hosts = ", ".join(found["redirect_hosts"]) or "-"
+        known = f"{found['kind']:10} {state:10} {found['id']}"
+        click.echo(plain(f"{known}  {found['name'] or '-'}  to {hosts}"))
+
+
+def _since(used: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(used)) if used else "-"
+
+
+@clients.command("revoke")
+@url_option
+@key_option
+@click.argument("client_id")
+@click.option("--reason", default="an administrator revoked it", help="for the record")
+def revoke_client(url: str, key: str, client_id: str, reason: str) -> None:
+    """End a program with all that it was given, within a second, until `tokens restore`."""
+    ended = ask(url, key, "POST", "/clients/revoke", {"id": client_id, "reason": reason})
+    click.echo(plain(f"revoked {ended['id']}"))
 
 
 def _give(file: ManagedFile, out: Path | None) -> None:

@@ -1,6 +1,6 @@
 """The authorization server: clients, requests, tokens, and what is published of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from mcp_gateway.oauth.ports import Tokens as Verifying
 from mcp_gateway.oauth.rfc9068 import AccessTokens, Expected
 from mcp_gateway.oauth.server.rfc9068 import ALGORITHM
 from mcp_gateway.oauth.tokens import Verifiers
+from mcp_gateway.services.acts.clients import ClientActs
 from mcp_gateway.services.authorization import offer
 from mcp_gateway.services.authorization.assertions import Assertions
 from mcp_gateway.services.authorization.client import Client, of_section
@@ -46,12 +47,14 @@ HOUR: Final = 3600.0
 
 
 def wire(ground: Ground, wired: Wired) -> None:
-    """Nothing, unless it is enabled at the start."""
+    """Nothing but the acts upon its clients, unless it is enabled at the start."""
+    wired.acting["clients"] = _acts(ground, lambda: ())
     if not ground.at_start.authorization.enabled:
         return
     strangers = _strangers(ground.at_start)
     made = _server(ground, wired, strangers)
     own = _Own(made.signing)
+    wired.acting["clients"] = _acts(ground, made.clients.named)
     wired.authorizing = made.requests
     wired.tokens = own.tokens
     wired.routes.append(lambda settings: _routes(settings, wired, made))
@@ -61,6 +64,11 @@ def wire(ground: Ground, wired: Wired) -> None:
     wired.jobs["refreshed tokens"] = made.families.follow
     wired.jobs["clients that nobody uses"] = made.clients.collect
     wired.jobs["log-ins that are over"] = made.families.forget
+
+
+def _acts(ground: Ground, named: Callable[[], Sequence[Client]]) -> ClientActs:
+    database = ground.database
+    return ClientActs(client_rows.Clients(database), Revocations(database), ground.keyring, named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ recorded and refused like one.
 from collections.abc import Mapping
 from typing import Final
 
-from mcp_gateway.services.acts import connections, grants, tokens, vault
+from mcp_gateway.services.acts import clients, connections, grants, tokens, vault
 from mcp_gateway.services.operation import Operation
 
 ACTS: Final[Mapping[str, Operation]] = {
@@ -15,4 +15,5 @@ ACTS: Final[Mapping[str, Operation]] = {
     **grants.ACTS,
     **connections.ACTS,
     **vault.ACTS,
+    **clients.ACTS,
 }

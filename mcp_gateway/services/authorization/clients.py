@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from mcp_gateway.core import ports
@@ -69,6 +69,10 @@ class Clients:
     def swap(self, configured: Mapping[str, Client]) -> None:
         """Takes the programs that a configuration names."""
         self._configured = configured
+
+    def named(self) -> Sequence[Client]:
+        """Those that no store has: of the configuration, and of pinned documents."""
+        return [*self._configured.values(), *self._documents.pinned()]
 
     async def find(self, id_: str, peer: str) -> Client:
         """Raises OAuthError for a client that nobody knows, or that was revoked."""

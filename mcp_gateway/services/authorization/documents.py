@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from joserfc.jwk import KeySet
@@ -78,6 +78,9 @@ class Documents:
         """Takes the documents of a configuration, by client id; those are never fetched."""
         self._pinned, self._fetching = pinned, fetching
         self._refused = {}
+
+    def pinned(self) -> Sequence[Client]:
+        return [self._read(id_, raw) for id_, raw in self._pinned.items()]
 
     async def client(self, id_: str, peer: str) -> Client:
         """The client that a URL is. Raises OAuthError."""

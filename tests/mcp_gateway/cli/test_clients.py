@@ -1,10 +1,18 @@
 import json
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from mcp_gateway.cli.managed import MANAGED, Gateway
+from mcp_gateway.store.clients import Clients
+from mcp_gateway.store.rows import ClientRow
 from tests.mcp_gateway.cli.conftest import run
+from tests.support.gateway import GatewayUnderTest
+
+Admin = Callable[..., Awaitable[Result]]
 
 BASE = "https://gateway.example.com"
 
@@ -75,3 +83,29 @@ def test_what_cannot_stand_in_a_file_is_refused(words: list[str], why: str) -> N
     assert ran.exit_code == 2
     assert why in ran.output
     assert not ran.stdout
+
+
+@pytest.mark.requirement("clients:administrators-see-and-revoke")
+async def test_programs_are_listed_and_one_is_revoked(
+    gateway: GatewayUnderTest, admin: Admin
+) -> None:
+    row = ClientRow(
+        id="abc", kind="dcr", name="App\x1b", redirects='["http://[::1]/cb"]', created=5
+    )
+    Clients(gateway.parts.database).add(row)
+
+    listed = await admin("clients", "list")
+    revoked = await admin("clients", "revoke", "abc", "--reason", "it was stolen")
+    again = await admin("clients", "revoke", "abc")
+    over = await admin("tokens", "revoked")
+
+    assert re.search(r"^dcr +- +abc  App\S*  to ::1$", listed.output, re.MULTILINE)
+    assert "\x1b" not in listed.output
+    assert revoked.output == "revoked abc\n"
+    assert again.exit_code == 1
+    assert "there is no client 'abc'" in again.output
+    assert "client:abc" in over.output
+
+
+async def test_programs_are_for_administrators(admin: Admin) -> None:
+    assert (await admin("clients", "list", subject="alice")).exit_code == 1
