@@ -5,7 +5,18 @@ from collections.abc import Sequence
 
 import click
 
-from mcp_gateway.cli import admin, catalogue, check, clients, grants, ledger, run, tokens, vault
+from mcp_gateway.cli import (
+    admin,
+    catalogue,
+    check,
+    clients,
+    grants,
+    ledger,
+    people,
+    run,
+    tokens,
+    vault,
+)
 from mcp_gateway.config import ConfigError
 from mcp_gateway.ledger.folder import LedgerDamagedError
 from mcp_gateway.store.database import StoreDamagedError
@@ -51,6 +62,7 @@ for command in (
     admin.access,
     ledger.verify,
     ledger.audit,
+    people.people,
     grants.grants,
     tokens.tokens,
     vault.vault,

@@ -146,6 +146,12 @@ class Connections:
         self.revoked("grant")
         return True
 
+    async def disconnect(self, tenant: str, issuer: str, subject: str, reason: str) -> None:
+        """Ends all that somebody connected."""
+        for one in await asyncio.to_thread(self.grants.all, tenant):
+            if (one.issuer, one.subject) == (issuer, subject):
+                await self.revoke((tenant, issuer, subject, one.upstream), reason)
+
     async def count(self) -> None:
         """Until cancelled: what was renewed is recorded in sum, and what was used noted."""
         while True:

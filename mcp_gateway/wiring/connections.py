@@ -42,6 +42,7 @@ def wire(ground: Ground, wired: Wired) -> None:
     connections.used = wired.used
     connections.revoked = ground.metrics.credentials.revoked
     wired.ready = views.ready
+    wired.disconnect = connections.disconnect
     wired.closing.append(views.aclose)
     wired.acting["grants"] = GrantActs(connections)
     wired.acting["connections"] = ConnectionActs(connections, views)

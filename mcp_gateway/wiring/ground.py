@@ -27,6 +27,7 @@ from mcp_gateway.oauth.ports import (
 )
 from mcp_gateway.oauth.rfc9068 import Seen
 from mcp_gateway.oauth.upstream.discovery import Discovery
+from mcp_gateway.services.acts.people import Disconnect
 from mcp_gateway.services.connections import Opened, nobody
 from mcp_gateway.services.issuer import Issuer
 from mcp_gateway.services.jobs import Job
@@ -87,6 +88,10 @@ def the_external(_: Settings, external: Tokens | None) -> Tokens | None:
     return external
 
 
+async def nothing_connected(tenant: str, issuer: str, subject: str, reason: str) -> None:
+    """Where nobody connects anything."""
+
+
 @dataclass(slots=True)
 class Wired:
     """What the parts bring.
@@ -129,6 +134,7 @@ class Wired:
     sealed: Callable[[], Mapping[str, int]] = dict
     ready: Ready = at_once
     opened: Opened = nobody
+    disconnect: Disconnect = nothing_connected
 
     async def aclose(self) -> None:
         for end in reversed(self.closing):

@@ -13,6 +13,7 @@ from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
 from mcp_gateway.edge.pages.provider import ProviderPages
 from mcp_gateway.edge.pages.ways import ByKey, ByPassword, Way
+from mcp_gateway.services.acts.people import PeopleActs
 from mcp_gateway.services.browsers import LoggedIn
 from mcp_gateway.services.logins import LogIns
 from mcp_gateway.services.passwords import Passwords
@@ -33,6 +34,11 @@ def wire(ground: Ground, wired: Wired) -> None:
     browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
     failures, ways = Failures(), _ways(ground, rows, people)
     provider = _at_provider(ground, wired, people)
+
+    async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
+        await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
+
+    wired.acting["people"] = PeopleActs(rows, ground.keyring, disconnect)
 
     def installed(settings: Settings) -> None:
         wired.browsers = browsers if ways(settings) or settings.authorization.login else None

@@ -7,10 +7,11 @@ recorded and refused like one.
 from collections.abc import Mapping
 from typing import Final
 
-from mcp_gateway.services.acts import clients, connections, grants, tokens, vault
+from mcp_gateway.services.acts import clients, connections, grants, people, tokens, vault
 from mcp_gateway.services.operation import Operation
 
 ACTS: Final[Mapping[str, Operation]] = {
+    **people.ACTS,
     **tokens.ACTS,
     **grants.ACTS,
     **connections.ACTS,
