@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.demo.browser import bare
 
-BOUND: Final = 20_000
+BOUND: Final = 60_000
 """Milliseconds that one step may take."""
 _PROGRAM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 
