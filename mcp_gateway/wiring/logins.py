@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from starlette.routing import Route
 
 from mcp_gateway.config import Settings
+from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
@@ -43,13 +45,6 @@ def wire(ground: Ground, wired: Wired) -> None:
     def installed(settings: Settings) -> None:
         wired.browsers = browsers if ways(settings) or settings.authorization.login else None
 
-    async def report() -> None:
-        """Failed log-ins, in sum, once a minute: strangers cannot make the ledger grow."""
-        while True:
-            await asyncio.sleep(MINUTE)
-            if count := failures.take():
-                await ground.ledger.append(Entry("login.failed", body={"count": count}))
-
     def routes(settings: Settings) -> Sequence[Route]:
         gateway, public, login = settings.gateway, settings.public, settings.authorization.login
         if not (forms := ways(settings)) and not login:
@@ -62,7 +57,15 @@ def wire(ground: Ground, wired: Wired) -> None:
 
     wired.installed.append(installed)
     wired.routes.append(routes)
-    wired.jobs["failed log-ins"] = report
+    wired.jobs["failed log-ins"] = partial(_report, failures, ground.ledger)
+
+
+async def _report(failures: Failures, ledger: ports.Ledger) -> None:
+    """Failed log-ins, in sum, once a minute: strangers cannot make the ledger grow."""
+    while True:
+        await asyncio.sleep(MINUTE)
+        if count := failures.take():
+            await ledger.append(Entry("login.failed", body={"count": count}))
 
 
 def _ways(

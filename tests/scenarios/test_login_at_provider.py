@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -204,14 +205,9 @@ async def test_who_was_disabled_here_is_not_let_in_by_the_provider(
     assert "You may not log in here any more" in again.text
 
 
-@pytest.mark.requirement("login:at-any-provider")
-async def test_it_is_the_same_at_a_provider_of_others_which_names_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Canaille, which advertises `plain` and passwords beside what is asked for here."""
-    monkeypatch.setenv("LOGIN_SECRET", SECRET)
-    port, trusted = free_port(), Authority(tmp_path)
-    client = {
+def _client_at(port: int) -> dict[str, Any]:
+    """The gateway, as the provider knows it."""
+    return {
         "client_id": "gateway",
         "client_secret": SECRET,
         "client_name": "The gateway",
@@ -221,7 +217,16 @@ async def test_it_is_the_same_at_a_provider_of_others_which_names_groups(
         "scope": ["openid", "profile", "groups"],
         "token_endpoint_auth_method": "client_secret_basic",
     }
-    async with canaille(tmp_path, trusted, client) as provider:
+
+
+@pytest.mark.requirement("login:at-any-provider")
+async def test_it_is_the_same_at_a_provider_of_others_which_names_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canaille, which advertises `plain` and passwords beside what is asked for here."""
+    monkeypatch.setenv("LOGIN_SECRET", SECRET)
+    port, trusted = free_port(), Authority(tmp_path)
+    async with canaille(tmp_path, trusted, _client_at(port)) as provider:
         config = config_of(provider.url, port, trusted).replace(
             'name = "Example Works"',
             'scopes = ["openid", "profile", "groups"]\nroles_claim = "groups"',
