@@ -59,17 +59,28 @@ Consenting = Callable[[str], Awaitable[str]]
 
 @dataclass
 class Runtime:
-    """One runtime of one person, who consents as `consenting` says."""
+    """One runtime of one person, who consents as `consenting` says.
+
+    With a `document` that is its client id; else it registers.
+    """
 
     gateway: GatewayUnderTest
     consenting: Consenting
+    document: str | None = None
     kept: Kept = field(default_factory=Kept)
     seen: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def client(self, path: str = "/mcp", mode: str = "auto") -> AsyncIterator[Client]:
         url = self.gateway.url + path
-        auth = OAuthClientProvider(url, metadata(), self.kept, self._opened, self._came_back)
+        auth = OAuthClientProvider(
+            url,
+            metadata(),
+            self.kept,
+            self._opened,
+            self._came_back,
+            client_metadata_url=self.document,
+        )
         async with httpx2.AsyncClient(auth=auth, timeout=BOUND) as http:
             transport = streamable_http_client(url, http_client=http)
             async with Client(transport, mode=mode) as client:

@@ -50,6 +50,7 @@ class Site:
     """`https://app.example.com`, and the client that gets there: by a proxy, since 443 is taken."""
 
     web: Publisher
+    network: Network
     http: HttpClient
 
 
@@ -62,7 +63,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             network = Network(proxy=f"http://127.0.0.1:{proxy.port}", ca=(authority.certificate,))
             http = HttpClient(network)
             try:
-                yield Site(web, http)
+                yield Site(web, network, http)
             finally:
                 await http.aclose()
 

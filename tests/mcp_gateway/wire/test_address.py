@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_gateway.wire.address import Reach, embedded, here, literal, public
+from mcp_gateway.wire.address import Reach, embedded, here, literal, party, public
 from mcp_gateway.wire.failures import AddressRefused
 
 FORBIDDEN = [
@@ -177,3 +177,20 @@ def test_this_machine_is_known_by_its_names(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost.com", "mylocalhost", "10.0.0.1", "example.com"])
 def test_other_machines_are_not_this_one(host: str) -> None:
     assert not here(host)
+
+
+@pytest.mark.parametrize(
+    ("peer", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a socket:path", "a socket:path"),
+    ],
+)
+def test_the_addresses_that_one_party_is_given_count_as_one(peer: str, counted: str) -> None:
+    assert party(peer) == counted
