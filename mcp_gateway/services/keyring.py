@@ -31,9 +31,13 @@ class KeyringService:
             self._revision = revision
             self._current.swap_keyring(keyring)
 
+    async def look(self) -> None:
+        """Puts in force what another process changed, if it did."""
+        if await asyncio.to_thread(self._database.revision) != self._revision:
+            await self.refresh()
+
     async def follow(self) -> None:
         """Until cancelled: looks twice a second whether another process changed anything."""
         while True:
             await asyncio.sleep(EVERY)
-            if await asyncio.to_thread(self._database.revision) != self._revision:
-                await self.refresh()
+            await self.look()

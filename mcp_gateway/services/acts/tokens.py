@@ -117,6 +117,9 @@ class TokenActs:
         return [asdict(revoked) for revoked in found]
 
     async def restore(self, call: Call, asked: Restore) -> Mapping[str, Any]:
+        """Takes a revocation back. A family is over for good. Raises InvalidRequest."""
+        if asked.name.startswith("family:"):
+            raise InvalidRequest("a family does not come back: its person logs in again")
         if not await asyncio.to_thread(self._revocations.restore, asked.name):
             raise InvalidRequest(f"nothing of the name {asked.name!r} is revoked")
         call.facts["restored"] = asked.name

@@ -38,7 +38,11 @@ class Held:
 
 
 class Families:
-    """Over the rows, telling the keyring and the ledger of what ended."""
+    """Over the rows, telling the keyring and the ledger of what ended.
+
+    What another process revoked is in force before anything is held: a token that is minted from
+    it would bear a later time than the revocation.
+    """
 
     def __init__(
         self,
@@ -73,7 +77,9 @@ class Families:
             await self.end(code.family, "its code came twice")
             raise invalid_grant("the code was used: log in again")
         self._check(code, form, client)
-        return await self._begun(code, client)
+        held = await self._begun(code, client)
+        await self._keyring.look()
+        return held
 
     def _check(self, code: CodeRow, form: Parameters, client: Client) -> None:
         if code.client != client.id or code.ends <= self._clock():
@@ -130,6 +136,7 @@ class Families:
             await self.end(known.id, "a refresh token came again")
         if turned.turn != "turned" or turned.family is None:
             raise invalid_grant("the refresh token is used or over: log in again")
+        await self._keyring.look()
         self._refreshed[turned.family.id] = self._refreshed.get(turned.family.id, 0) + 1
         return Held(turned.family, text)
 

@@ -31,11 +31,11 @@ def scopes(settings: Settings) -> frozenset[str]:
 def granted(asked: frozenset[str], settings: Settings) -> frozenset[str]:
     """Of what a client asks for, what there is. Raises OAuthError when that is nothing.
 
-    Clients ask for all that some metadata lists; one that asks for nothing gets the scopes of
-    the section.
+    Clients ask for all that some metadata lists; one that asks for nothing, or for nothing but
+    to renew it, gets the scopes of the section.
     """
-    if not asked:
-        return frozenset(settings.authorization.scopes)
+    if not asked - {OFFLINE}:
+        return asked.union(settings.authorization.scopes)
     if not (found := asked & scopes(settings)):
         raise OAuthError("invalid_scope", "the gateway has none of these scopes")
     return found

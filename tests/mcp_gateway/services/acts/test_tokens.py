@@ -131,6 +131,9 @@ async def test_a_family_is_over_for_good_and_a_token_that_is_just_being_made_too
         await desk.run("tokens.revoke", family="f-1")
     with pytest.raises(InvalidRequest, match="there is no family"):
         await desk.run("tokens.revoke", family="f-2")
+    with pytest.raises(InvalidRequest, match="does not come back"):
+        await desk.run("tokens.restore", name="family:f-1")
+    assert desk.is_over("family:f-1")
 
 
 @pytest.mark.requirement("revocation:by-every-name")

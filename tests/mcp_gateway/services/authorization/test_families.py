@@ -253,6 +253,23 @@ async def test_a_token_that_comes_after_the_grace_ends_the_family_in_both_proces
     assert world.ledger.kinds[-2:] == ["token.reused", "family.revoked"]
 
 
+@pytest.mark.requirement("attack:d30")
+async def test_what_another_process_just_revoked_is_in_force_before_anything_is_held(
+    world: World,
+) -> None:
+    held = await world.held()
+    other, here = Revocations(world.databases[1]), world.processes[0].current
+    other.end("subject:local|ada", NOW, "left")
+    await world.turned(held)
+    refreshed = here.keyring.is_over(frozenset({"subject:local|ada"}), NOW)
+    other.end("client:app", NOW, "left")
+    world.code("next")
+    await world.redeemed(code="next")
+
+    assert refreshed
+    assert here.keyring.is_over(frozenset({"client:app"}), NOW)
+
+
 @pytest.mark.requirement("attack:d23")
 async def test_another_client_learns_nothing_of_a_refresh_token_and_changes_nothing(
     world: World,

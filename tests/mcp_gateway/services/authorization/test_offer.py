@@ -33,6 +33,7 @@ def test_scopes_are_those_of_the_section_and_those_that_servers_require() -> Non
 def test_of_what_is_asked_for_what_there_is_is_granted() -> None:
     assert offer.granted(frozenset({"docs:read", "openid"}), settings()) == {"docs:read"}
     assert offer.granted(frozenset(), settings()) == {"mcp"}
+    assert offer.granted(frozenset({"offline_access"}), settings()) == {"mcp", "offline_access"}
     with pytest.raises(OAuthError) as refused:
         offer.granted(frozenset({"openid"}), settings())
     assert refused.value.code == "invalid_scope"
