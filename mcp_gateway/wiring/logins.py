@@ -34,11 +34,7 @@ def wire(ground: Ground, wired: Wired) -> None:
     browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
     failures, ways = Failures(), _ways(ground, rows, people)
     provider = _at_provider(ground, wired, people)
-
-    async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
-        await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
-
-    wired.acting["people"] = PeopleActs(rows, ground.keyring, disconnect)
+    wired.acting["people"] = _acts(ground, wired, rows)
 
     def installed(settings: Settings) -> None:
         wired.browsers = browsers if ways(settings) or settings.authorization.login else None
@@ -63,6 +59,13 @@ def wire(ground: Ground, wired: Wired) -> None:
     wired.installed.append(installed)
     wired.routes.append(routes)
     wired.jobs["failed log-ins"] = report
+
+
+def _acts(ground: Ground, wired: Wired, rows: PersonRows) -> PeopleActs:
+    async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
+        await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
+
+    return PeopleActs(rows, ground.keyring, disconnect)
 
 
 def _ways(
