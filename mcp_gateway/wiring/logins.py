@@ -36,11 +36,7 @@ def wire(ground: Ground, wired: Wired) -> None:
     browsers = LoggedIn(Browsers(ground.database), people, ground.current, ground.ledger)
     failures, ways = Failures(), _ways(ground, rows, people)
     provider = _at_provider(ground, wired, people)
-
-    async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
-        await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
-
-    wired.acting["people"] = PeopleActs(rows, ground.keyring, disconnect)
+    wired.acting["people"] = _acts(ground, wired, rows)
 
     def installed(settings: Settings) -> None:
         wired.browsers = browsers if ways(settings) or settings.authorization.login else None
@@ -66,6 +62,13 @@ async def _report(failures: Failures, ledger: ports.Ledger) -> None:
         await asyncio.sleep(MINUTE)
         if count := failures.take():
             await ledger.append(Entry("login.failed", body={"count": count}))
+
+
+def _acts(ground: Ground, wired: Wired, rows: PersonRows) -> PeopleActs:
+    async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
+        await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
+
+    return PeopleActs(rows, ground.keyring, disconnect)
 
 
 def _ways(

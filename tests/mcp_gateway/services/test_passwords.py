@@ -102,6 +102,7 @@ async def test_every_way_to_be_refused_reads_the_same(world: World) -> None:
     assert {(str(one), one.wait) for one in told} == {(WRONG, 0)}
 
 
+@pytest.mark.requirement("attack:e2")
 @pytest.mark.requirement("login:nothing-to-learn")
 async def test_who_does_not_exist_costs_a_look_at_a_password_of_the_same_price(
     world: World, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +126,7 @@ async def test_who_does_not_exist_costs_a_look_at_a_password_of_the_same_price(
     assert prices == {"$argon2id$v=19$m=65536,t=3,p=1"}
 
 
+@pytest.mark.requirement("attack:e4")
 @pytest.mark.requirement("login:guessing-takes-longer")
 async def test_many_guesses_at_once_are_as_few_as_one_after_the_other(world: World) -> None:
     world.person("ada")
