@@ -10,11 +10,13 @@ from starlette.routing import Route
 from mcp_gateway.config import Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.login import LoginPage
 from mcp_gateway.edge.pages.provider import ProviderPages
 from mcp_gateway.edge.pages.ways import ByKey, ByPassword, Way
+from mcp_gateway.oauth.vault import place_of
 from mcp_gateway.services.acts.people import PeopleActs
 from mcp_gateway.services.browsers import LoggedIn
 from mcp_gateway.services.logins import LogIns
@@ -66,7 +68,10 @@ async def _report(failures: Failures, ledger: ports.Ledger) -> None:
 
 def _acts(ground: Ground, wired: Wired, rows: PersonRows) -> PeopleActs:
     async def disconnect(tenant: str, issuer: str, subject: str, reason: str) -> None:
+        """What they have at upstreams, and what the log-in at their provider brought."""
         await wired.disconnect(tenant, issuer, subject, reason)  # which is there once wired
+        if wired.secrets:
+            await wired.secrets.drop(place_of(Principal(issuer, subject, tenant), issuer, "login"))
 
     return PeopleActs(rows, ground.keyring, disconnect)
 

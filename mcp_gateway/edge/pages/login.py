@@ -102,7 +102,7 @@ class LoginPage:
         try:
             person = await self._way(form).person(form, peer)
         except LogInRefused as refused:
-            self.failures.count(peer)
+            self.failures.count(peer, against=not refused.wait)
             return await self._shown(request, next_, str(refused), 429 if refused.wait else 403)
         before = cookies.value_of(request, cookies.BROWSER, self.public)
         cookie = await self.browsers.log_in(person, before)

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,15 @@ async def test_another_process_knows_within_a_second_that_a_grant_was_revoked(at
     following.cancel()
 
     assert took < 1.0
+
+
+@pytest.mark.requirement("people:what-ends-them")
+async def test_all_that_somebody_connected_ends_and_nothing_of_others(at: Bench) -> None:
+    bob = replace(ALICE, subject="bob")
+    for who, server in ((ALICE, "docs"), (ALICE, "notes"), (bob, "docs")):
+        await at.connections.made(who, server, "delegated", BROUGHT)
+
+    await at.connections.disconnect(ALICE.tenant, ALICE.issuer, ALICE.subject, "removed")
+
+    assert set(at.current.keyring.grants) == {grant_key(bob, "docs")}
+    assert list(at.secrets.kept) == [place_of(bob, "docs", "delegated")]

@@ -8,8 +8,12 @@ import httpx2
 import pytest
 
 from mcp_gateway.edge.failures import MOST_FAILURES
-from tests.support.gateway import GatewayUnderTest, gateway_under_test
+from mcp_gateway.services.passwords import hashed
+from mcp_gateway.store.people import PersonRows
+from mcp_gateway.store.rows import PersonRow
+from tests.support.gateway import TENANT, GatewayUnderTest, gateway_under_test
 
+PASSWORD = "correct horse battery"
 CONFIG = """
 [policy]
 rules = ["builtin:first-run"]
@@ -216,3 +220,74 @@ async def test_where_nothing_logs_anybody_in_the_pages_say_so(tmp_path: Path) ->
 
     assert shown.status_code == 403
     assert "Nobody can log in here" in shown.text
+
+
+@pytest.mark.requirement("login:with-a-password")
+async def test_a_password_is_asked_for_only_where_somebody_has_one(
+    gateway: GatewayUnderTest, browser: httpx2.AsyncClient
+) -> None:
+    before = await browser.get("/oauth/login")
+    assert added(gateway, "ada")
+    after = await browser.get("/oauth/login")
+    form = {"token": token(after), "name": "ada", "password": PASSWORD}
+    done = await browser.post("/oauth/login", data=form)
+    mine = await browser.get("/connections")
+
+    assert 'name="password"' not in before.text
+    assert 'name="key"' in before.text
+    assert 'autocomplete="current-password"' in after.text
+    assert 'name="key"' in after.text
+    assert (done.status_code, done.headers["location"]) == (303, "/connections")
+    assert "ada" in mine.text
+    logged_in = [line for line in gateway.entries() if line["kind"] == "login"]
+    assert [line["subject"] for line in logged_in] == ["ada"]
+
+
+@pytest.mark.requirement("login:with-a-password")
+async def test_where_passwords_alone_log_in_nobody_does_before_somebody_is_added(
+    tmp_path: Path,
+) -> None:
+    config = f"{CONFIG}\n[authorization]\nkeys = false\n"
+    async with (
+        gateway_under_test(tmp_path / "other", config) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url) as browser,
+    ):
+        nobody = await browser.get("/oauth/login")
+        assert added(gateway, "ada")
+        shown = await browser.get("/oauth/login")
+        by_key = {"token": token(shown), "key": gateway.keys["alice"]}
+        refused = await browser.post("/oauth/login", data=by_key)
+
+    assert nobody.status_code == 403
+    assert "nobody can log in here yet" in nobody.text
+    assert (shown.status_code, 'name="key"' in shown.text) == (200, False)
+    assert refused.status_code == 400
+
+
+@pytest.mark.requirement("login:with-a-password")
+async def test_where_passwords_are_off_nobody_logs_in_with_theirs(tmp_path: Path) -> None:
+    config = f"{CONFIG}\n[authorization]\npasswords = false\n"
+    async with (
+        gateway_under_test(tmp_path / "other", config) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url) as browser,
+    ):
+        assert added(gateway, "ada")
+        shown = await browser.get("/oauth/login")
+        form = {"token": token(shown), "name": "ada", "password": PASSWORD}
+        refused = await browser.post("/oauth/login", data=form)
+
+    assert 'name="password"' not in shown.text
+    assert refused.status_code == 400
+
+
+def added(gateway: GatewayUnderTest, subject: str) -> bool:
+    person = PersonRow(
+        id=subject,
+        tenant=TENANT,
+        issuer="local",
+        subject=subject,
+        roles="user",
+        password=hashed(PASSWORD),
+        created=1,
+    )
+    return PersonRows(gateway.parts.database).add(person)
