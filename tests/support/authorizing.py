@@ -64,12 +64,11 @@ class Server:
     )
 
     def __post_init__(self) -> None:
-        self.current.swap_keyring(Keyring({DIGEST: KEY}))
         at, told = self._at, self._told
         revocations = Revocations(self.database)
         rows, authorizations = client_rows.Clients(self.database), Authorizations(self.database, at)
         documents = Documents(rows, self.http, self.ledger, list, at)
-        keyring = KeyringService(self.current, self.database, Keys(self.database))
+        self.keyring = KeyringService(self.current, self.database, Keys(self.database))
         self.signing = Signing(
             SigningKeys(self.database), MemorySecrets(), FreeLeases(), self.ledger, at
         )
@@ -78,7 +77,9 @@ class Server:
             rows, documents, revocations, self.ledger, self.current, lambda: PUBLIC, at
         )
         kept = family_rows.Families(self.database, at)
-        self.families = Families(kept, authorizations, revocations, keyring, self.ledger, told, at)
+        self.families = Families(
+            kept, authorizations, revocations, self.keyring, self.ledger, told, at
+        )
         self.requests = Requests(authorizations, self.clients, self.ledger, told, at)
         self.minting = Minting(self.signing, self.ledger, self.current, told, at)
         assertions = Assertions(revocations, self.http, self.ledger, told, at)
@@ -133,5 +134,9 @@ def of(**said: str) -> Parameters:
     return Parameters([(name, value) for name, value in said.items() if value])
 
 
-def server(folder: Path) -> Server:
-    return Server(Database.open(folder / "gateway.db"), HttpClient(Network(loopback=True)))
+async def server(folder: Path) -> Server:
+    """One that has read its store, and knows the key of ada besides."""
+    made = Server(Database.open(folder / "gateway.db"), HttpClient(Network(loopback=True)))
+    await made.keyring.refresh()
+    made.current.swap_keyring(Keyring({DIGEST: KEY}))
+    return made

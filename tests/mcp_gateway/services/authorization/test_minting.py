@@ -17,7 +17,7 @@ GRANT = Grant("authorization_code", WHO, f"{PUBLIC}/mcp", "f-1", since=1_699_999
 
 @pytest.fixture
 async def at(tmp_path: Path) -> AsyncIterator[Server]:
-    made = server(tmp_path)
+    made = await server(tmp_path)
     yield made
     await made.http.aclose()
 

@@ -15,7 +15,7 @@ from tests.support.authorizing import ADA_THERE, BROWSER, REDIRECT, Server, aske
 
 @pytest.fixture
 async def at(tmp_path: Path) -> AsyncIterator[Server]:
-    made = server(tmp_path)
+    made = await server(tmp_path)
     yield made
     await made.http.aclose()
 

@@ -27,7 +27,7 @@ from tests.support.authorizing import (
 @pytest.fixture
 async def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     monkeypatch.setenv("CI_SECRET", "the-secret-of-ci")
-    made = server(tmp_path)
+    made = await server(tmp_path)
     section = made.settings.authorization.clients["ci"]
     made.clients.swap({"ci": of_section("ci", section, b"")})
     yield made
