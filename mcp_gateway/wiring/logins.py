@@ -10,6 +10,7 @@ from starlette.routing import Route
 from mcp_gateway.config import Settings
 from mcp_gateway.core import ports
 from mcp_gateway.core.entry import Entry
+from mcp_gateway.core.errors import Refusal
 from mcp_gateway.core.principal import Principal
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
@@ -63,7 +64,10 @@ async def _report(failures: Failures, ledger: ports.Ledger) -> None:
     while True:
         await asyncio.sleep(MINUTE)
         if count := failures.take():
-            await ledger.append(Entry("login.failed", body={"count": count}))
+            try:
+                await ledger.append(Entry("login.failed", body={"count": count}))
+            except Refusal:
+                failures.put_back(count)
 
 
 def _acts(ground: Ground, wired: Wired, rows: PersonRows) -> PeopleActs:
