@@ -11,6 +11,7 @@ from mcp_gateway.oauth.ports import GrantOptions, Source, no_secret
 from mcp_gateway.oauth.sources.asking import Asking
 from mcp_gateway.oauth.sources.delegated import Delegated
 from mcp_gateway.oauth.sources.id_jag import IdJag
+from mcp_gateway.oauth.sources.login import LogInTokens
 from mcp_gateway.oauth.sources.provider import Providers
 from mcp_gateway.oauth.sources.rfc8693 import TokenExchange
 from mcp_gateway.oauth.sources.service import Service
@@ -39,8 +40,11 @@ def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
     discovery, endpoint = _there(wired.discovery), TokenEndpoint(ground.http)
     leases, registrations = _there(wired.leases), _there(wired.registrations)
     asking = Asking(discovery, endpoint)
-    subjects = Subjects(lambda: ground.settings().identity.issuer)
-    providers = Providers(discovery, lambda: providing(ground.settings()))
+    log_ins = LogInTokens(
+        secrets, leases, discovery, endpoint, lambda: logging_in(ground.settings())
+    )
+    subjects = Subjects(lambda: ground.settings().identity.issuer, log_ins.access)
+    providers = Providers(discovery, lambda issuer: vouching(ground.settings(), issuer))
     return {
         "static": Static(secrets, consents),
         "delegated": Delegated(secrets, leases, consents, registrations, discovery, endpoint),
@@ -50,11 +54,30 @@ def sources(ground: Ground, wired: Wired) -> Mapping[GrantKind, Source]:
     }
 
 
+def logging_in(settings: Settings) -> tuple[str, GrantOptions]:
+    """The provider that people log in at, and the gateway's client there; empty without one."""
+    login = settings.authorization.login
+    if login is None:
+        return "", GrantOptions()
+    secret = login.secret.read if login.secret else no_secret
+    return login.issuer, GrantOptions(
+        client=login.client, client_secret=secret, issuer=login.issuer
+    )
+
+
 def providing(settings: Settings) -> tuple[str, GrantOptions]:
     """The identity provider that vouches for people, and the gateway's client there."""
     identity = settings.identity
     secret = identity.client_secret.read if identity.client_secret else no_secret
     return identity.issuer, GrantOptions(client=identity.client, client_secret=secret)
+
+
+def vouching(settings: Settings, issuer: str) -> tuple[str, GrantOptions]:
+    """The one that vouches for those whom an issuer knows: no other is shown their token."""
+    at_log_in = logging_in(settings)
+    if issuer == at_log_in[0] and issuer != settings.identity.issuer:
+        return at_log_in
+    return providing(settings)
 
 
 class _Shown:

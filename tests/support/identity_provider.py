@@ -114,9 +114,9 @@ class Authority:
         }
         about["jti"] = str(len(self.asked))
         match form["grant_type"]:
-            case "client_credentials" | "authorization_code":
-                # What the ID token of a log-in says is in `answers`.
-                return self._answer(self.signed(sub=client, **about), form)
+            case "client_credentials" | "authorization_code" | "refresh_token":
+                # A code is named as whom it is of; what their ID token says is in `answers`.
+                return self._answer(self.signed(sub=form.get("code", client), **about), form)
             case grant if grant == EXCHANGE and form.get("requested_token_type") == TYPE + "id-jag":
                 subject = self.claims(form["subject_token"])
                 said = about | {"sub": subject["sub"], "aud": form["audience"]}

@@ -32,7 +32,7 @@ class IdJag:
         self._provider = provider
 
     async def obtain(self, wanted: Wanted) -> Obtained:
-        subject = self._subjects.token(wanted)
+        subject = await self._subjects.token(wanted)
         found = await self._asking.found(wanted)
         provider = await self._provider(wanted)
         client = self._asking.client(wanted, found.server)

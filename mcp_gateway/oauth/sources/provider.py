@@ -20,16 +20,18 @@ class Provider:
 class Providers:
     """Finds the provider: the one that people log in at, where the grant names no other.
 
-    `known` gives its issuer, and the client that the gateway is there.
+    `known` gives the issuer for who is known by one, and the client that the gateway is there.
     """
 
-    def __init__(self, discovery: Discovery, known: Callable[[], tuple[str, GrantOptions]]) -> None:
+    def __init__(
+        self, discovery: Discovery, known: Callable[[str], tuple[str, GrantOptions]]
+    ) -> None:
         self._discovery = discovery
         self._known = known
 
     async def of(self, wanted: Wanted) -> Provider:
         """Raises UpstreamFailed where none is configured, or it cannot be asked."""
-        issuer, options = self._known()
+        issuer, options = self._known(wanted.principal.issuer)
         endpoint = wanted.options.provider
         if not options.client:
             options = wanted.options

@@ -31,7 +31,7 @@ class TokenExchange:
             raise UpstreamFailed(
                 f"{wanted.server}: its grant needs an issuer or a token endpoint", sent=False
             )
-        subject = self._subjects.token(wanted)
+        subject = await self._subjects.token(wanted)
         found = await self._asking.found(wanted)
         client = self._asking.client(wanted, found.server)
         form = [

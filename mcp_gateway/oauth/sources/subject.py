@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -14,25 +14,30 @@ from mcp_gateway.wire import jsonrpc
 
 TYPE: Final = "urn:ietf:params:oauth:token-type:"
 ACCESS_TOKEN: Final = TYPE + "access_token"
+OfLogIn = Callable[[Principal], Awaitable[Secret | None]]
 
 
 class Subjects:
     """Finds it: the access token that the caller showed, where their provider issued that.
 
+    For who came with a token of the gateway's own it is that of their log-in (`of_log_in`).
     `issuer` is the external issuer whose tokens callers show, empty where there is none.
     """
 
-    def __init__(self, issuer: Callable[[], str]) -> None:
+    def __init__(self, issuer: Callable[[], str], of_log_in: OfLogIn) -> None:
         self._issuer = issuer
+        self._of_log_in = of_log_in
 
-    def token(self, wanted: Wanted) -> Secret:
+    async def token(self, wanted: Wanted) -> Secret:
         """Raises UpstreamFailed where the caller came with anything else."""
         shown = wanted.shown.token
         if shown and self._issuer() == _issuer_of(shown):
             return Secret(shown)
+        if found := await self._of_log_in(wanted.principal):
+            return found
         raise UpstreamFailed(
             f"{wanted.server} is called with what a log-in at your organisation brings, and "
-            "you came without one: log in there, not with a key",
+            "you came without one, or it is over: log in there, not with a key",
             sent=False,
         )
 

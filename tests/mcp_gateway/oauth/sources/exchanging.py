@@ -5,8 +5,10 @@ from typing import Any
 
 from mcp_gateway.core.credential import Grant, GrantKind, Shown
 from mcp_gateway.core.principal import Principal
+from mcp_gateway.core.secret import Secret
 from mcp_gateway.oauth.ports import GrantOptions, Wanted
 from mcp_gateway.oauth.sources.asking import Asking
+from mcp_gateway.oauth.sources.subject import Subjects
 from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.oauth.upstream.rfc6749 import TokenEndpoint
 from mcp_gateway.wire.http import HttpClient
@@ -18,6 +20,16 @@ READ = frozenset({"orders:read"})
 
 def asking(http: HttpClient) -> Asking:
     return Asking(Discovery(http), TokenEndpoint(http))
+
+
+async def nobody(_: Principal) -> Secret | None:
+    """Where nobody has logged in."""
+    return None
+
+
+def subjects_of(server: Authority) -> Subjects:
+    """Where callers show tokens of this server alone."""
+    return Subjects(lambda: server.url, nobody)
 
 
 def options_of(server: Authority, **more: Any) -> GrantOptions:

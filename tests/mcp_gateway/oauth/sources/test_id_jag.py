@@ -10,10 +10,15 @@ from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.oauth.ports import GrantOptions
 from mcp_gateway.oauth.sources.id_jag import IdJag
 from mcp_gateway.oauth.sources.provider import Providers
-from mcp_gateway.oauth.sources.subject import Subjects
 from mcp_gateway.oauth.upstream.discovery import Discovery
 from mcp_gateway.wire.http import HttpClient
-from tests.mcp_gateway.oauth.sources.exchanging import UPSTREAM, asking, options_of, wanted_of
+from tests.mcp_gateway.oauth.sources.exchanging import (
+    UPSTREAM,
+    asking,
+    options_of,
+    subjects_of,
+    wanted_of,
+)
 from tests.support.identity_provider import EXCHANGE, JWT_BEARER, TYPE, Authority, authority
 
 
@@ -27,8 +32,8 @@ def _both() -> Iterator[tuple[Authority, Authority]]:
 
 def _source(http: HttpClient, provider: Authority) -> IdJag:
     known = provider.url, options_of(provider)
-    providers = Providers(Discovery(http), lambda: known)
-    return IdJag(asking(http), Subjects(lambda: provider.url), providers.of)
+    providers = Providers(Discovery(http), lambda _: known)
+    return IdJag(asking(http), subjects_of(provider), providers.of)
 
 
 @pytest.mark.requirement("id-jag:two-legs")
@@ -87,8 +92,8 @@ async def test_a_server_that_the_provider_is_unknown_to_gives_nothing(http: Http
 
 async def test_a_provider_in_the_grant_stands_for_the_one_of_the_log_in(http: HttpClient) -> None:
     with _both() as (provider, server):
-        providers = Providers(Discovery(http), lambda: ("", GrantOptions()))
-        source = IdJag(asking(http), Subjects(lambda: provider.url), providers.of)
+        providers = Providers(Discovery(http), lambda _: ("", GrantOptions()))
+        source = IdJag(asking(http), subjects_of(provider), providers.of)
         options = replace(options_of(server), provider=f"{provider.url}/token")
         wanted = wanted_of("id_jag", options, provider.url, provider.signed(sub="ada"))
 

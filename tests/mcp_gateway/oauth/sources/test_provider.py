@@ -13,7 +13,7 @@ async def test_the_provider_is_who_people_log_in_at_with_the_client_there(
     http: HttpClient,
 ) -> None:
     with authority() as server:
-        providers = Providers(Discovery(http), lambda: (server.url, options_of(server)))
+        providers = Providers(Discovery(http), lambda _: (server.url, options_of(server)))
 
         found = await providers.of(wanted_of("id_jag", GrantOptions(client="of the grant")))
 
@@ -21,7 +21,7 @@ async def test_the_provider_is_who_people_log_in_at_with_the_client_there(
 
 
 async def test_without_a_provider_nobody_vouches(http: HttpClient) -> None:
-    providers = Providers(Discovery(http), lambda: ("", GrantOptions()))
+    providers = Providers(Discovery(http), lambda _: ("", GrantOptions()))
 
     with pytest.raises(UpstreamFailed, match="needs a provider"):
         await providers.of(wanted_of("id_jag", GrantOptions()))
@@ -32,4 +32,4 @@ async def test_a_provider_that_is_away_is_said_to_be_so(http: HttpClient) -> Non
         known = server.url, options_of(server)
 
     with pytest.raises(UpstreamFailed, match="orders: "):
-        await Providers(Discovery(http), lambda: known).of(wanted_of("id_jag", GrantOptions()))
+        await Providers(Discovery(http), lambda _: known).of(wanted_of("id_jag", GrantOptions()))

@@ -7,14 +7,19 @@ import pytest
 from mcp_gateway.core.errors import UpstreamFailed
 from mcp_gateway.oauth.ports import GrantOptions
 from mcp_gateway.oauth.sources.rfc8693 import TokenExchange
-from mcp_gateway.oauth.sources.subject import Subjects
 from mcp_gateway.wire.http import HttpClient
-from tests.mcp_gateway.oauth.sources.exchanging import UPSTREAM, asking, options_of, wanted_of
+from tests.mcp_gateway.oauth.sources.exchanging import (
+    UPSTREAM,
+    asking,
+    options_of,
+    subjects_of,
+    wanted_of,
+)
 from tests.support.identity_provider import CLIENT, EXCHANGE, TYPE, Authority, authority
 
 
 def _source(http: HttpClient, server: Authority) -> TokenExchange:
-    return TokenExchange(asking(http), Subjects(lambda: server.url))
+    return TokenExchange(asking(http), subjects_of(server))
 
 
 @pytest.mark.requirement("exchange:a-token-for-the-upstream")
