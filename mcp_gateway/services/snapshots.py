@@ -246,8 +246,10 @@ class Snapshots:
         return running
 
     async def _follow(self, running: Running) -> None:
-        """Both are supervisors, and end by being cancelled."""
-        await asyncio.gather(self._discovery.follow(running), self._attendance.follow(running))
+        """Both are supervisors, and end by being cancelled: this one, when both of them have."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._discovery.follow(running))
+            both.create_task(self._attendance.follow(running))
 
     def _retire(self, connector: Leased, following: asyncio.Task[None]) -> None:
         task = asyncio.get_running_loop().create_task(_ended(connector, following))

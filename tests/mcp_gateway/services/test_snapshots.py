@@ -27,6 +27,7 @@ from mcp_gateway.store.pins import Pins
 from mcp_gateway.wire.http import HttpClient, Network
 from tests.support import calls
 from tests.support.fakes import FakeConnector, FakeLedger
+from tests.support.gateway import EXAMPLE
 from tests.support.raw_server import listening
 
 ORDERS = {
@@ -60,12 +61,13 @@ class World:
         self.current = Current()
         self.folder = folder
         self.local = FakeConnector()
+        self.ledger = FakeLedger()
         self.snapshots = Snapshots(
             self.current,
             Review(Pins(Database.open(folder / "gateway.db"))),
             lambda _: self.local,
             [],
-            Services(HttpClient(Network(loopback=True)), FakeLedger(), folder),
+            Services(HttpClient(Network(loopback=True)), self.ledger, folder),
             chain,
             Attendance(Bulletin()),
         )
@@ -329,3 +331,15 @@ def test_two_processes_take_the_same_digest_of_the_same_scopes() -> None:
     }
 
     assert len(said) == 1
+
+
+async def test_a_gateway_that_ends_while_a_child_starts_leaves_no_child(world: World) -> None:
+    child = {"connector": "mcp_stdio", "command": [sys.executable, str(EXAMPLE)]}
+    await world.take(settings({"time": child}))
+    async with asyncio.timeout(BOUND):
+        while "spawn" not in world.ledger.kinds:
+            await asyncio.sleep(0)
+
+    await world.snapshots.aclose()
+
+    assert world.ledger.kinds == ["spawn", "child.ended"]
