@@ -21,10 +21,6 @@ private_upstreams = ["127.0.0.0/8", "::1/128", "169.254.0.0/16"]
 [authorization]
 enabled = true
 registration_each = "6000/minute"
-
-[servers.time]
-connector = "mcp_stdio"
-command = ["@PYTHON@", "@EXAMPLE@"]
 """
 
 World = tuple[GatewayUnderTest, httpx2.AsyncClient]
