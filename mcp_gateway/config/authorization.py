@@ -52,7 +52,6 @@ class LoginSection(Section):
     roles_claim: str = "roles"
     role_map: RoleMap = {}
     default_roles: list[Role] = ["user"]
-    backchannel: bool = False
 
     @model_validator(mode="after")
     def _says_who(self) -> Self:
