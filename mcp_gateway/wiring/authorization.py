@@ -99,7 +99,7 @@ def _server(ground: Ground, wired: Wired, strangers: HttpClient) -> _Server:
     )
     families = Families(kept, authorizations, revocations, ground.keyring, ledger, ground.settings)
     assertions = Assertions(revocations, ground.http, ledger, ground.settings)
-    minting = Minting(signing, ledger, current, ground.settings)
+    minting = Minting(signing, ledger, current, ground.keyring.look, ground.settings)
     return _Server(
         signing,
         documents,

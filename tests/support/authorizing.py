@@ -81,7 +81,7 @@ class Server:
             kept, authorizations, revocations, self.keyring, self.ledger, told, at
         )
         self.requests = Requests(authorizations, self.clients, self.ledger, told, at)
-        self.minting = Minting(self.signing, self.ledger, self.current, told, at)
+        self.minting = Minting(self.signing, self.ledger, self.current, self.keyring.look, told, at)
         assertions = Assertions(revocations, self.http, self.ledger, told, at)
         self.tokens = Tokens(
             self.clients, rows, self.families, self.people, assertions, self.minting, told

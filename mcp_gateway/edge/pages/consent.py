@@ -92,7 +92,8 @@ class ConsentPage:
             except asgi.HttpError as error:
                 return said("This cannot be shown", error.text, error.status)
             except AuthorizationFailed as failed:
-                return said("Nothing waits for you here", f"{failed}. {_OVER}".capitalize(), 404)
+                text = f"{failed}. {_OVER}"
+                return said("Nothing waits for you here", text[0].upper() + text[1:], 404)
             except Refusal as refusal:
                 return said("Nothing was allowed", f"{refusal.reason}.", refusal.admin_status)
 

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,25 +43,31 @@ class Grant:
 
 
 class Minting:
-    """Signs tokens under the configuration of the moment."""
+    """Signs tokens under the configuration of the moment.
+
+    `look` puts in force what other processes have revoked.
+    """
 
     def __init__(
         self,
         signing: Signing,
         ledger: ports.Ledger,
         current: Current,
+        look: Callable[[], Awaitable[None]],
         settings: Callable[[], Settings],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signing = signing
         self._ledger = ledger
         self._current = current
+        self._look = look
         self._settings = settings
         self._clock = clock
 
     async def __call__(self, grant: Grant) -> dict[str, Any]:
         """The answer of the token endpoint. Raises OAuthError, Overloaded."""
         settings, now = self._settings(), int(self._clock())
+        await self._look()  # after `now`: what another process ends later ends this token too
         self._check(grant, now)
         lasts = int(settings.authorization.access_token)
         lasts = min(lasts, grant.ends - now) if grant.ends else lasts

@@ -110,6 +110,7 @@ async def test_another_browser_is_told_that_nothing_waits_there() -> None:
         shown = await other.get(f"{PATH}?request={REQUEST}")
 
     assert shown.status_code == 404
+    assert "Nothing waits. Log in again from your program: it begins anew." in shown.text
     assert "An app" not in shown.text
 
 
