@@ -14,6 +14,7 @@ from mcp_gateway.edge.ids import Ids
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.connect import ConnectPages
 from mcp_gateway.edge.pages.connections import ConnectionsPage
+from mcp_gateway.edge.pages.page import style
 from mcp_gateway.services.acts.connections import ConnectionActs
 from mcp_gateway.services.acts.grants import GrantActs
 from mcp_gateway.services.connections import Connections, Kept
@@ -80,7 +81,7 @@ def _pages(
         at = (public, Origins(public, gateway.listen, gateway.hosts, gateway.origins))
         links = ConnectPages(*at, consenting, lambda: wired.browsers)
         mine = ConnectionsPage(*at, ground.current, lambda: wired.browsers, Ids())
-        return [*links.routes(), *mine.routes()]
+        return [style(), *links.routes(), *mine.routes()]
 
     return routes
 

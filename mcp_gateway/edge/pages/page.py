@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
@@ -29,6 +31,19 @@ HEADERS: Final = {
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+_STYLE: Final = (Path(__file__).parent / "style.css").read_bytes()
+
+
+async def _style(_: Request) -> Response:
+    kept = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
+    return Response(_STYLE, 200, kept, media_type="text/css")
+
+
+def style() -> Route:
+    """How all pages look: the one thing that they load."""
+    return Route("/oauth/style.css", _style, methods=["GET"])
 
 
 def page(template: str, status: int = 200, *, onward: str = "", **shown: Any) -> Response:
