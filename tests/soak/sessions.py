@@ -36,8 +36,8 @@ from tests.support.sdk_upstream import Upstream, serving
 WIDTH: Final = 12
 MOST: Final = 16
 """Sessions at once, fewer than clients: so they end while others begin."""
-WARM_UP: Final = 100
-GROWTH: Final = 1.25
+WARM_UP: Final = 2_000
+GROWTH: Final = 1.10
 SETTLING: Final = 20.0
 
 
@@ -106,15 +106,16 @@ def _call(name: str, tool: str, **arguments: object) -> Call:
 
 async def soak(clients: int, folder: Path) -> None:
     http = HttpClient(Network(loopback=True))
-    services = Services(http, FakeLedger(), folder)
+    ledger = FakeLedger()
+    services = Services(http, ledger, folder)
     async with serving(folder / "notes", only="legacy") as upstream:
         config = HttpConfig(url=upstream.url, sessions=MOST)
         connector = await McpHttp.open("up", config, services)
         running = Clients(connector)
-        await _run(running, iter(range(WARM_UP)), upstream)
+        await _run(running, iter(range(WARM_UP)), upstream, ledger)
         before = machine.allocated(os.getpid())
         started = time.perf_counter()
-        await _run(running, iter(range(WARM_UP, WARM_UP + clients)), upstream)
+        await _run(running, iter(range(WARM_UP, WARM_UP + clients)), upstream, ledger)
         seconds = time.perf_counter() - started
         after = machine.allocated(os.getpid())
         await connector.aclose()
@@ -129,11 +130,14 @@ async def soak(clients: int, folder: Path) -> None:
         raise SystemExit(f"the memory grew by {after / before - 1:.0%}")
 
 
-async def _run(running: Clients, numbers: Iterator[int], upstream: Upstream) -> None:
+async def _run(
+    running: Clients, numbers: Iterator[int], upstream: Upstream, ledger: FakeLedger
+) -> None:
     async def lane() -> None:
         for number in numbers:
             await running.one(number)
-            upstream.heads.clear()
+            upstream.heads.clear()  # what the doubles keep is not the connector's memory
+            ledger.entries.clear()
             if (kept := upstream.sessions()) > MOST + WIDTH:  # some are just being ended
                 raise SystemExit(f"the upstream keeps {kept} sessions")
 
