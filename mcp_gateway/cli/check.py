@@ -56,6 +56,10 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Secret | None]]:
             for secret in (grant.secret, grant.client_secret, grant.client_key):
                 yield f"servers.{name}", secret
     yield "identity", settings.identity.client_secret
+    login = settings.authorization.login
+    yield "authorization.login", login.secret if login else None
+    for name, program in settings.authorization.clients.items():
+        yield f"authorization.clients.{name}", program.secret
     vault = settings.vault
     pin = vault.pkcs11.pin if vault.pkcs11 else None
     for secret in (vault.key, *vault.previous, pin):

@@ -95,7 +95,10 @@ def _since(used: int) -> str:
 @click.argument("client_id")
 @click.option("--reason", default="an administrator revoked it", help="for the record")
 def revoke_client(url: str, key: str, client_id: str, reason: str) -> None:
-    """End a program with all that it was given, within a second, until `tokens restore`."""
+    """End a program with all that it was given, within a second, until `tokens restore`.
+
+    One that registered itself has to register again then.
+    """
     ended = ask(url, key, "POST", "/clients/revoke", {"id": client_id, "reason": reason})
     click.echo(plain(f"revoked {ended['id']}"))
 

@@ -18,7 +18,7 @@ from mcp_gateway.oauth.rfc9068 import ALGORITHMS
 
 
 class Identity(Section):
-    """Who calls. Without an `issuer` only API keys authenticate.
+    """Who calls. Without an `issuer` API keys authenticate, and tokens of our own.
 
     `client` is the gateway at the issuer: it asks there for assertions (`id_jag`), and at
     `introspection` whether tokens are still good. `backchannel` are the clients of the issuer

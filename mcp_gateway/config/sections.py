@@ -117,8 +117,12 @@ class Secret(Section):
         return self
 
     def read(self) -> str:
-        """The value. Raises ConfigError when it is not there."""
+        """The value. Raises ConfigError when it is not there, or empty: that is known to all."""
+        named = self.file or self.env
         try:
-            return Path(self.file).read_text("utf-8").strip() if self.file else os.environ[self.env]
+            value = Path(self.file).read_text("utf-8").strip() if self.file else os.environ[named]
         except (OSError, KeyError) as error:
-            raise ConfigError(f"the secret {self.file or self.env} cannot be read") from error
+            raise ConfigError(f"the secret {named} cannot be read") from error
+        if not value:
+            raise ConfigError(f"the secret {named} is empty")
+        return value

@@ -65,11 +65,13 @@ class Settings(Section):
         yield from self._authorization_faults()
 
     def _authorization_faults(self) -> Iterator[str]:
-        if not self.authorization.enabled:
+        section = self.authorization
+        if not section.enabled and section.login is None:
             return
         if not self.public.startswith("https://") and not on_this_machine(self.public):
+            named = "enabled" if section.enabled else "login"
             yield (
-                "[authorization] enabled needs a gateway.url that is https, or a gateway that is "
+                f"[authorization] {named} needs a gateway.url that is https, or a gateway that is "
                 "reached on this machine only: passwords and tokens pass there"
             )
         if self.identity.issuer == self.public:

@@ -285,7 +285,7 @@ def _names(
         names.add(f"client:{principal.client}")
     if session := said.text(claims, "sid"):
         names.add(f"session:{issuer}|{session}")
-    elif not expected.ours:
+    else:
         names.add(f"sessionless:{principal.identity}")
     if expected.ours:
         found = {"family": said.text(claims, "fam"), "key": said.text(claims, "key")}

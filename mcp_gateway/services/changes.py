@@ -13,6 +13,7 @@ FIXED: Final = (
     "ledger",
     "vault",
     "authorization.enabled",
+    "authorization.private_documents",
     "telemetry.otlp_endpoint",
 )
 """What a running gateway is bound to: its address, folder, connections, keys and record."""

@@ -1,5 +1,6 @@
 """Compiled: what a configuration comes to, checked whole before anything of it is in force."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from local_models.guards.profiles import Action, Profile, built_in
 from mcp_gateway.config import ConfigError, GuardSection, Server, Settings, faults_of
 from mcp_gateway.core import ports
 from mcp_gateway.limits.memory import MemoryLimiter
+from mcp_gateway.oauth.documents import DocumentError
+from mcp_gateway.oauth.rfc7517 import key_set
+from mcp_gateway.services.authorization.pinned import pinned_documents
 from policies import suites
 
 BUILT_IN_RULES: Final = Path(policies.__file__).parent / "builtin"
@@ -34,7 +38,7 @@ def compiled(settings: Settings, base: Path) -> Compiled:
 
     `base` is the folder that the paths of the configuration are relative to.
     """
-    faults = list(_limit_faults(settings))
+    faults = [*_limit_faults(settings), *_client_faults(settings, base)]
     guards = profiles(settings.guards)
     servers: dict[str, Any] = {}
     for name, server in settings.servers.items():
@@ -50,6 +54,20 @@ def compiled(settings: Settings, base: Path) -> Compiled:
     if faults:
         raise ConfigError(*faults)
     return Compiled(engine, guards, servers)
+
+
+def _client_faults(settings: Settings, base: Path) -> Iterator[str]:
+    """Documents and keys of clients that cannot be read."""
+    try:
+        pinned_documents(settings, base)
+    except ConfigError as error:
+        yield str(error)
+    for name, section in settings.authorization.clients.items():
+        try:
+            if section.jwks:
+                key_set(json.loads((base / section.jwks).read_bytes()))
+        except (OSError, ValueError, DocumentError) as error:
+            yield f"authorization.clients.{name}: {error}"
 
 
 def compile_policy(settings: Settings, base: Path) -> policies.Engine:

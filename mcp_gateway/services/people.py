@@ -47,5 +47,5 @@ def _of_key(key: ApiKey, digest: bytes) -> Person:
 def of_row(row: PersonRow) -> Person:
     """Somebody of the store, with the roles of their last log-in."""
     who = Principal(row.issuer, row.subject, row.tenant, roles=frozenset(row.roles.split()))
-    names = frozenset({f"subject:{who.identity}"})
+    names = frozenset({f"subject:{who.identity}", f"sessionless:{who.identity}"})
     return Person(f"person:{row.id}", who, names, name=row.name or row.subject)

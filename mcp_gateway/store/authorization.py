@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import delete
-from sqlmodel import col
+from sqlalchemy import delete, func
+from sqlmodel import col, select
 
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.rows import AuthorizationRow, CodeRow
 
+MOST: Final = 10_000
+"""Requests that wait at the same time."""
 TWICE: Final = -1
 """How a code is marked that came more than once: nothing may come of it any more."""
 
@@ -21,9 +23,16 @@ class Authorizations:
         self._database = database
         self._clock = clock
 
-    def begin(self, row: AuthorizationRow) -> None:
+    def begin(self, row: AuthorizationRow) -> bool:
+        """False when as many wait as may: strangers cannot fill the store."""
         with self._database.quietly() as session:
+            over = col(AuthorizationRow.ends) <= int(self._clock())
+            session.execute(delete(AuthorizationRow).where(over))
+            waiting = session.exec(select(func.count()).select_from(AuthorizationRow)).one()
+            if waiting >= MOST:
+                return False
             session.add(row)
+            return True
 
     def waiting(self, digest: str, browser: str) -> AuthorizationRow | None:
         """A request of this browser that is neither answered nor over."""
@@ -47,6 +56,9 @@ class Authorizations:
 
     def redeem(self, digest: str) -> tuple[CodeRow, bool] | None:
         """A code, and whether it is shown for the first time: from now on it is used."""
+        with self._database.reading() as session:  # what is unknown keeps nobody waiting
+            if session.get(CodeRow, digest) is None:
+                return None
         with self._database.quietly() as session:
             row = session.get(CodeRow, digest)
             if row is None:
@@ -57,10 +69,9 @@ class Authorizations:
             return row, first
 
     def forget(self, kept: int) -> None:
-        """Rows that have been over for `kept` seconds: until then a second use is noticed."""
+        """Codes that have been over for `kept` seconds: until then a second use is noticed."""
         over = int(self._clock()) - kept
         with self._database.quietly() as session:
-            session.exec(delete(AuthorizationRow).where(col(AuthorizationRow.ends) < over))
             session.exec(delete(CodeRow).where(col(CodeRow.ends) < over))
 
     def _waits(self, row: AuthorizationRow, browser: str) -> bool:

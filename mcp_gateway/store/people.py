@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlmodel import Session, col, delete, select
 
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import LOCAL
 from mcp_gateway.store.rows import BrowserRow, CodeRow, EndedRow, FamilyRow, PersonRow
+from mcp_gateway.store.tables import RevocationRow
+
+DISABLED: Final = "the person is disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,24 @@ class PersonRows:
                 row.disabled = row.disabled or now
                 session.add(row)
                 _end(session, row, now, "disabled")
+                if session.get(RevocationRow, name := _name_of(row)) is None:
+                    # Also what others vouch for later: a provider's word is not enough.
+                    session.add(RevocationRow(name=name, reason=DISABLED, revoked=now))
 
     def enable(self, id_: str) -> None:
-        with self._database.quietly() as session:
+        """They may log in again. What was revoked besides stays revoked."""
+        with self._database.writing() as session:
             if row := session.get(PersonRow, id_):
                 row.disabled = 0
                 session.add(row)
+                _no_longer_disabled(session, row)
 
     def remove(self, id_: str, now: int) -> None:
         """As `disable`, and they are forgotten."""
         with self._database.writing() as session:
             if row := session.get(PersonRow, id_):
                 _end(session, row, now, "removed")
+                _no_longer_disabled(session, row)
                 session.delete(row)
 
 
@@ -108,7 +118,17 @@ def _named(session: Session, tenant: str, issuer: str, subject: str) -> PersonRo
 def _end(session: Session, row: PersonRow, now: int, reason: str) -> None:
     """Also their API keys: whoever has one is the same person."""
     _end_log_ins(session, row, now)
-    session.merge(EndedRow(name=f"subject:{row.issuer}|{row.subject}", before=now, reason=reason))
+    session.merge(EndedRow(name=_name_of(row), before=now, reason=reason))
+
+
+def _name_of(row: PersonRow) -> str:
+    return f"subject:{row.issuer}|{row.subject}"
+
+
+def _no_longer_disabled(session: Session, row: PersonRow) -> None:
+    denied = session.get(RevocationRow, _name_of(row))
+    if denied and denied.reason == DISABLED:
+        session.delete(denied)
 
 
 def _end_log_ins(session: Session, row: PersonRow, now: int) -> None:

@@ -18,6 +18,7 @@ from mcp_gateway.edge.authorization.token import TokenEndpoint
 from mcp_gateway.edge.failures import Failures
 from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages.consent import ConsentPage
+from mcp_gateway.oauth.documents import DocumentError
 from mcp_gateway.oauth.ports import Tokens as Verifying
 from mcp_gateway.oauth.rfc9068 import AccessTokens, Expected
 from mcp_gateway.oauth.server.rfc9068 import ALGORITHM
@@ -130,17 +131,17 @@ def _strangers(settings: Settings) -> HttpClient:
 def _install(made: _Server, settings: Settings, base: Path) -> None:
     """Raises ConfigError for keys or documents of clients that cannot be read."""
     section = settings.authorization
-    made.clients.swap(
-        {name: _workload(name, section, base) for name, section in section.clients.items()}
-    )
-    made.documents.swap(pinned_documents(settings, base), fetching=section.documents == "fetch")
+    programs = {name: _workload(name, program, base) for name, program in section.clients.items()}
+    pinned = pinned_documents(settings, base)
+    made.clients.swap(programs)
+    made.documents.swap(pinned, fetching=section.documents == "fetch")
 
 
 def _workload(name: str, section: WorkloadSection, base: Path) -> Client:
     try:
         jwks = (base / section.jwks).read_bytes() if section.jwks else b""
         return of_section(name, section, jwks)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DocumentError) as error:
         raise ConfigError(f"authorization.clients.{name}: {error}") from None
 
 

@@ -41,7 +41,7 @@ def test_every_file_is_of_the_registrys_form_and_says_where_its_facts_are_from(n
 
     assert found.server.schema_ == SCHEMA
     assert found.server.name == f"io.github.mcp-gateway/{name}"
-    assert {"url", "auth"} <= sourced
+    assert {"url", "auth", "operator"} <= sourced
     assert ("scopes" in sourced) == bool(found.about.auth.scopes)
     assert ("quirks" in sourced) == bool(found.about.quirks)
 

@@ -83,7 +83,7 @@ async def test_a_runtime_with_the_url_alone_calls_as_who_logged_in_at_the_provid
             to_consent = await browser.get(address)
             to_log_in = await browser.get(_path(to_consent))
             page = await browser.get(_path(to_log_in))
-            link = re.search(r'href="([^"]+)"', page.text)
+            link = re.search(r'<a href="([^"]+)"', page.text)
             assert link, page.text
             leaving = await browser.get(unescape(link[1]))
             back = await there.provider.agreed(leaving.headers["location"], "ada")

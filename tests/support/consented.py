@@ -57,7 +57,7 @@ async def leaving(browser: httpx2.AsyncClient, link: str) -> str:
     await browser.get(link)
     page = await browser.post(link)
     assert page.status_code == 200, page.text
-    address = re.search(r'href="([^"]+)"', page.text)
+    address = re.search(r'<a href="([^"]+)"', page.text)
     assert address
     return unescape(address[1])
 

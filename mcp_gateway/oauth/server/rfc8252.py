@@ -41,7 +41,9 @@ def check_redirect(text: str, private: Collection[str] = ()) -> None:
         _check_local(text)
     elif scheme[1] == "https":
         _check_web(text)
-    elif scheme[1] not in private:
+    elif scheme[1] in private:
+        urlsplit(text)  # Raises ValueError for what has no host that can be read.
+    else:
         raise ValueError(f"the scheme {scheme[1]} is not allowed here; https and loopback http are")
 
 

@@ -69,7 +69,7 @@ def read(token: str, keys: KeySet, issuer: str, now: float) -> Mapping[str, Any]
     """The claims of a token that was signed here and is not over. Raises TokenRefused."""
     try:
         found = jwt.decode(token, keys, algorithms=[ALGORITHM])
-    except (JoseError, ValueError, RecursionError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise TokenRefused("the token was not signed here") from None
     if found.header.get("typ") != TYPE or found.claims.get("iss") != issuer:
         raise TokenRefused("the token is no access token of this gateway")

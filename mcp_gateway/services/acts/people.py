@@ -88,6 +88,7 @@ class PeopleActs:
     async def enable(self, call: Call, asked: Whom) -> Mapping[str, Any]:
         row = await self._row(call, asked.name)
         await asyncio.to_thread(self._rows.enable, row.id)
+        await self._keyring.refresh()
         return {"name": asked.name, "disabled": False}
 
     async def password(self, call: Call, asked: GivePassword) -> Mapping[str, Any]:
@@ -108,8 +109,9 @@ class PeopleActs:
 
     async def _row(self, call: Call, name: str) -> PersonRow:
         """Raises InvalidRequest."""
-        issuer, _, subject = name.rpartition("|")
-        tenant, issuer = call.principal.tenant, issuer or LOCAL
+        # An issuer is a URL without this sign; what a provider calls its people may have it.
+        issuer, _, subject = name.partition("|") if "|" in name else (LOCAL, "", name)
+        tenant = call.principal.tenant
         row = await asyncio.to_thread(self._rows.named, tenant, subject, issuer)
         if row is None:
             raise InvalidRequest(f"there is no person {name!r}; `mcp-gateway people list` has them")

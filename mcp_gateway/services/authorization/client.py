@@ -43,7 +43,7 @@ class Client:
 
     def shows(self, secret: str) -> bool:
         """Whether this is its secret. Secrets are random, or as good as the operator's."""
-        return bool(self.secret) and hmac.compare_digest(digest_of(secret), self.secret)
+        return bool(secret and self.secret) and hmac.compare_digest(digest_of(secret), self.secret)
 
 
 def digest_of(text: str) -> bytes:

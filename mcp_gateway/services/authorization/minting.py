@@ -38,7 +38,8 @@ class Grant:
     def names(self) -> frozenset[str]:
         """By which it can be revoked."""
         who = self.principal
-        found = {f"subject:{who.identity}", f"client:{who.client}", f"family:{self.family}"}
+        found = {f"subject:{who.identity}", f"sessionless:{who.identity}"}
+        found |= {f"client:{who.client}", f"family:{self.family}"}
         return frozenset(found | ({f"key:{self.key}"} if self.key else set()))
 
 

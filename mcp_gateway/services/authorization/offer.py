@@ -42,10 +42,14 @@ def granted(asked: frozenset[str], settings: Settings) -> frozenset[str]:
 
 
 def allowed(asked: frozenset[str], person: Person, settings: Settings) -> frozenset[str]:
-    """Of what is asked for, what the log-in is good for: an API key has scopes of its own."""
+    """Of what is asked for, what the log-in is good for: an API key has scopes of its own.
+
+    Besides those it brings what opens nothing: scopes of the section that no server requires.
+    """
     if not person.by.startswith("key:"):
         return asked
-    everybody = {OFFLINE, *settings.authorization.scopes}
+    required = frozenset[str]().union(*(server.requires for server in settings.servers.values()))
+    everybody = {OFFLINE, *settings.authorization.scopes} - required
     return frozenset(asked & (person.principal.scopes | everybody))
 
 

@@ -11,7 +11,7 @@ from mcp_gateway.services.authorization.documents import Pinned, read
 from mcp_gateway.wire import jsonrpc
 
 SHIPPED: Final = Path(__file__).parents[2] / "builtin" / "clients"
-"""One file for each runtime, as its vendor publishes the document."""
+"""One file for each runtime, as public sources quote the document of its vendor."""
 
 
 def pinned_documents(settings: Settings, base: Path) -> Pinned:

@@ -27,6 +27,7 @@ from mcp_gateway.services.authorization.throttle import Throttle
 from mcp_gateway.store.authorization import Authorizations
 from mcp_gateway.store.rows import AuthorizationRow, CodeRow
 
+LONGEST_STATE: Final = 2_048
 WAITS: Final = 600
 """Seconds that a request waits for the person."""
 EACH: Final = Rate.parse("60/minute burst 60")
@@ -55,8 +56,8 @@ class Requests:
     async def begin(self, asked: Parameters, browser: str, peer: str) -> str:
         """Where the browser goes: to the consent page, or back to the client with an error.
 
-        Raises OAuthError while it is not known where an answer may go: nothing is redirected to
-        an address that is not the client's own.
+        Raises OAuthError while it is not known where an answer may go, and for an error that
+        would lead to a site of whoever registered it, before anybody said yes (RFC 9700, 4.11.2).
         """
         if wait := self._throttle.wait(peer, EACH):
             raise OAuthError("temporarily_unavailable", f"too many log-ins: wait {wait} s", 429)
@@ -69,6 +70,8 @@ class Requests:
         try:
             return await self._begun(client, redirect, asked, browser)
         except OAuthError as error:
+            if not rfc8252.is_loopback(redirect):
+                raise  # nobody was asked yet: strangers do not send people on from here
             return redirected(redirect, {**error.body, **self._said(asked.get("state"))})
 
     async def _begun(self, client: Client, redirect: str, asked: Parameters, browser: str) -> str:
@@ -90,7 +93,8 @@ class Requests:
             created=now,
             ends=now + WAITS,
         )
-        await asyncio.to_thread(self._kept.begin, row)
+        if not await asyncio.to_thread(self._kept.begin, row):
+            raise OAuthError("temporarily_unavailable", "too many log-ins are under way", 503)
         return f"{settings.public}/oauth/consent?request={id_}"
 
     async def asked(self, id: str, browser: str) -> Asking:  # noqa: A002  # what it is
@@ -170,6 +174,8 @@ class Requests:
 
 def _check(asked: Parameters) -> None:
     """What has to be said before the person is asked. Raises OAuthError."""
+    if len(asked.get("state")) > LONGEST_STATE:
+        raise invalid_request(f"state has {LONGEST_STATE} characters at most")
     if asked.get("request") or asked.get("request_uri"):
         raise OAuthError("request_not_supported", "a request stands in its own parameters")
     if asked.need("response_type") != "code":

@@ -67,3 +67,16 @@ def test_an_issuer_has_no_query_and_no_fragment(url: str) -> None:
 def test_a_role_is_one_word(role: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Role).validate_python(role)
+
+
+@pytest.mark.requirement("attack:d35")
+@pytest.mark.parametrize("value", ["", " \n"])
+def test_an_empty_secret_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    (tmp_path / "secret").write_text(value)
+    monkeypatch.setenv("EMPTY_OF_TESTS", "")
+
+    for named in ({"file": str(tmp_path / "secret")}, {"env": "EMPTY_OF_TESTS"}):
+        with pytest.raises(ConfigError, match="is empty"):
+            Secret.model_validate(named).read()

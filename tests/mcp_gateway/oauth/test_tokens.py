@@ -56,6 +56,7 @@ def test_a_token_of_our_own_stands_for_whom_the_persons_own_issuer_says() -> Non
     assert accepted.names == {
         f"token:{PUBLIC}|t-1",
         "subject:local|alice",
+        "sessionless:local|alice",
         "client:runtime",
         "family:f-1",
     }

@@ -66,7 +66,7 @@ async def test_a_person_stands_for_themselves_with_the_roles_of_the_moment(world
     assert who.roles == frozenset({"ops", "user"})
     assert (person.name, person.names) == (
         "Ada L.",
-        frozenset({"subject:https://login.example|a-1"}),
+        frozenset({f"{kind}:https://login.example|a-1" for kind in ("subject", "sessionless")}),
     )
 
 

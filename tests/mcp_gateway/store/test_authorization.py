@@ -125,3 +125,15 @@ def test_what_is_over_is_forgotten_and_until_then_a_second_use_is_noticed(
     assert stores[0].redeem("new") is not None
     stores[0].begin(request("old"))
     assert stores[0].waiting("old", "b1") is not None
+
+
+@pytest.mark.requirement("attack:d31")
+def test_strangers_fill_the_store_with_no_requests(
+    stores: list[Authorizations], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_gateway.store.authorization.MOST", 2)
+    assert stores[0].begin(request("r1", ends=NOW))
+    assert stores[0].begin(request("r2"))
+    assert stores[0].begin(request("r3")), "what is over makes room"
+
+    assert not stores[1].begin(request("r4"))

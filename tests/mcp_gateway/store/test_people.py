@@ -9,6 +9,7 @@ from mcp_gateway.store.browsers import Browsers
 from mcp_gateway.store.database import Database
 from mcp_gateway.store.keys import Keys
 from mcp_gateway.store.people import PersonRows
+from mcp_gateway.store.revocations import Revocations
 from mcp_gateway.store.rows import BrowserRow, CodeRow, FamilyRow, PersonRow
 
 NOW = 1_700_000_000
@@ -133,3 +134,33 @@ def test_of_who_is_not_there_nothing_is_changed(database: Database) -> None:
 
     assert list(rows.all("acme")) == []
     assert not Keys(database).keyring(1).ended
+
+
+@pytest.mark.requirement("people:disabled-whoever-vouches")
+def test_who_is_disabled_is_denied_whatever_others_vouch_for_until_they_are_enabled(
+    database: Database,
+) -> None:
+    rows, keys = PersonRows(database), Keys(database)
+    rows.add(person("ada", issuer="https://login.example"))
+    name = "subject:https://login.example|ada"
+
+    rows.disable("acme-ada", NOW)
+    later = keys.keyring(1).is_over(frozenset({name}), NOW + 3600)
+    rows.enable("acme-ada")
+
+    assert later
+    assert not keys.keyring(2).is_over(frozenset({name}), NOW + 3600)
+    assert keys.keyring(2).is_over(frozenset({name}), NOW)
+
+
+def test_what_an_administrator_revoked_for_good_is_not_enabled_with_the_person(
+    database: Database,
+) -> None:
+    rows = PersonRows(database)
+    rows.add(person("ada"))
+    Revocations(database).deny("subject:local|ada", "left the company", NOW)
+
+    rows.disable("acme-ada", NOW)
+    rows.enable("acme-ada")
+
+    assert "subject:local|ada" in Keys(database).keyring(1).revoked

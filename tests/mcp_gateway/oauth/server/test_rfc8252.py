@@ -220,3 +220,9 @@ def test_a_page_is_told_where_the_answer_goes(
         origin,
         loopback,
     )
+
+
+@pytest.mark.parametrize("text", ["cursor://[x", "cursor://[::1", "cursor://a]b"])
+def test_an_address_of_a_programs_own_scheme_has_a_host_that_can_be_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        check_redirect(text, {"cursor"})

@@ -1,5 +1,7 @@
 """A token says whom it is for, is read back here, and is taken by what verifies tokens."""
 
+import base64
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -106,3 +108,13 @@ def test_no_configuration_makes_a_token_that_lives_longer_than_its_revocation() 
     ]
 
     assert limits == [rfc9068.LONGEST]
+
+
+@pytest.mark.parametrize("crit", [5, "x", {}, [], ["x"], None])
+def test_an_extension_of_whatever_type_is_refused(crit: Any) -> None:
+    header, claims, signature = TOKEN.signed(KEY).split(".")
+    said = json.loads(base64.urlsafe_b64decode(header + "==")) | {"crit": crit}
+    changed = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=").decode()
+
+    with pytest.raises(TokenRefused):
+        read(f"{changed}.{claims}.{signature}")

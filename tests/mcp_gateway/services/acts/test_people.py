@@ -188,3 +188,12 @@ def test_nobody_has_a_name_that_could_not_be_told_from_another(name: str) -> Non
         Whom(name=name)
     with pytest.raises(ValidationError):
         AddPerson(name=name, password=HASH)
+
+
+async def test_a_subject_of_a_provider_may_have_the_sign_that_parts_names(desk: Desk) -> None:
+    desk.at_provider("auth0|42")
+
+    await desk.run("people.disable", name="https://login.example|auth0|42")
+
+    (found,) = await desk.run("people.list")
+    assert found["disabled"]

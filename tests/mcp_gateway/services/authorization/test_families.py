@@ -144,7 +144,7 @@ async def test_who_asks_for_no_refresh_token_gets_none(
 
 
 @pytest.mark.requirement("attack:d20")
-async def test_of_two_parallel_redemptions_one_wins_and_what_it_won_is_over(world: World) -> None:
+async def test_of_two_parallel_redemptions_at_most_one_wins_and_that_is_over(world: World) -> None:
     world.code()
 
     found = await asyncio.gather(*(world.redeemed(n) for n in (0, 1)), return_exceptions=True)

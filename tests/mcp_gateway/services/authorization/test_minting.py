@@ -57,3 +57,12 @@ async def test_what_cannot_be_recorded_is_not_minted(at: Server) -> None:
 
     with pytest.raises(Overloaded):
         await at.minting(GRANT)
+
+
+@pytest.mark.requirement("attack:d34")
+async def test_a_log_out_at_the_provider_ends_what_renews_tokens_here(at: Server) -> None:
+    keyring = at.current.keyring
+    at.current.swap_keyring(replace(keyring, ended={"sessionless:local|ada": 1_699_999_500}))
+
+    with pytest.raises(OAuthError, match="revoked"):
+        await at.minting(GRANT)

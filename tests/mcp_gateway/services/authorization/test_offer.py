@@ -2,6 +2,8 @@ import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from mcp_gateway.config import Settings
+from mcp_gateway.core.principal import Principal
+from mcp_gateway.oauth.ports import Person
 from mcp_gateway.oauth.server.rfc6749 import OAuthError
 from mcp_gateway.services.authorization import offer
 
@@ -58,3 +60,17 @@ def test_identity_assertions_are_named_where_a_provider_is_configured() -> None:
         "urn:ietf:params:oauth:grant-profile:id-jag"
     ]
     assert "urn:ietf:params:oauth:grant-type:jwt-bearer" in found["grant_types_supported"]
+
+
+def logged_in(by: str, *scopes: str) -> Person:
+    return Person(by, Principal("local", "ada", "acme", scopes=frozenset(scopes)))
+
+
+@pytest.mark.requirement("attack:d32")
+def test_a_key_gains_nothing_that_opens_something_by_logging_in() -> None:
+    section = settings(scopes=["mcp", "docs:read"])
+    asked = frozenset({"mcp", "docs:read", "offline_access"})
+
+    assert offer.allowed(asked, logged_in("key:1"), section) == {"mcp", "offline_access"}
+    assert offer.allowed(asked, logged_in("key:1", "docs:read"), section) == asked
+    assert offer.allowed(asked, logged_in("person:1"), section) == asked

@@ -1,4 +1,4 @@
-"""Documents that are pinned: those that ship are as their vendors publish them."""
+"""Documents that are pinned: those that ship, and the operator's own."""
 
 import json
 from pathlib import Path

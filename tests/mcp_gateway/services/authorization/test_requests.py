@@ -113,3 +113,20 @@ async def test_scopes_that_a_key_does_not_have_are_not_its_runtimes(at: Server) 
     given = next(entry for entry in at.ledger.entries if entry.kind == "consent.given")
     assert given.body["scopes"] == ["mcp", "offline_access"]
     assert back.startswith(REDIRECT)
+
+
+@pytest.mark.requirement("attack:d33")
+async def test_nobody_is_sent_to_a_strangers_site_before_anybody_was_asked(at: Server) -> None:
+    evil = "https://evil.example/callback"
+    client = await at.registered(redirect_uris=[evil])
+
+    with pytest.raises(OAuthError, match="nobody is let in"):
+        await at.requests.begin(asked(client, redirect_uri=evil, prompt="none"), BROWSER, "peer")
+
+
+async def test_a_state_is_as_long_as_states_are(at: Server) -> None:
+    client = await at.registered()
+
+    back = await at.requests.begin(asked(client, state="s" * 2_049), BROWSER, "peer")
+
+    assert "error=invalid_request" in back
