@@ -39,12 +39,15 @@ async def test_a_key_is_changed_and_nothing_is_lost_of_it(tmp_path: Path) -> Non
             await _secrets(gateway).get(HERE)
 
 
-@pytest.mark.parametrize("text", ["", "short", "zz" * 32, "0f" * 33])
-async def test_what_is_no_key_starts_no_gateway(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "is empty"), *((text, "is no key of 32 bytes") for text in ("x", "zz" * 32, "0f" * 33))],
+)
+async def test_what_is_no_key_starts_no_gateway(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "key").write_text(text)
 
-    with pytest.raises(ConfigError, match="is no key of 32 bytes") as refused:
+    with pytest.raises(ConfigError, match=said) as refused:
         async with gateway_under_test(tmp_path, f'[vault]\nkey = {{ file = "{tmp_path}/key" }}\n'):
             pytest.fail("it started")
 
-    assert not text or text not in str(refused.value)
+    assert len(text) < 2 or text not in str(refused.value)
