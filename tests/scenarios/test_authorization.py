@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
+from mcp_gateway.config import validated
 from tests.support.connected import browser_of, text_of
 from tests.support.gateway import BOUND, GatewayUnderTest, gateway_under_test
 from tests.support.runtime_oauth import REDIRECT, Runtime, agreed, metadata
@@ -236,3 +237,21 @@ async def test_a_person_who_says_no_sends_the_client_an_error_and_no_code(
     assert said["iss"] == [gateway.url]
     assert said["state"] == ["s-1"]
     assert "code" not in said
+
+
+@pytest.mark.requirement("authorization:refused-whole")
+async def test_of_a_configuration_that_is_refused_no_program_is_let_in(
+    gateway: GatewayUnderTest, open_: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI_SECRET", "the-secret-of-ci")
+    said = gateway.parts.settings.model_dump()
+    said["authorization"]["clients"] = {"ci": {"secret": {"env": "CI_SECRET"}, "scopes": ["mcp"]}}
+    said["authorization"]["pinned"] = ["nothere.json"]
+
+    await gateway.take(validated(said))
+
+    refused = [line for line in gateway.entries() if line["kind"] == "configuration.refused"]
+    assert "nothere.json" in str(refused)
+    form = {"grant_type": "client_credentials", "client_id": "ci"}
+    answer = await open_.post("/oauth/token", data={**form, "client_secret": "the-secret-of-ci"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
