@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from mcp_gateway.ledger import reader
 from mcp_gateway.ledger.verify import verify
 from mcp_gateway.wire import jsonrpc
 from tests.bench import load
-from tests.bench.routes import CONFIG, started, until_open, until_ready
+from tests.bench.routes import BOUND, CONFIG, started, until_open, until_ready
 from tests.support.gateway import free_port
 
 WIDTH = 16
@@ -49,9 +50,17 @@ class Gateway:
         command = [sys.executable, "-m", "mcp_gateway", "serve", "--data", str(self.data)]
         with started(command, self._out) as process:
             until_ready(self.port)
-            if found := KEY.search(self._out.read_text()):
-                self.key = found[0]
+            self.key = self.key or self._printed()
             return uvloop.run(self._loaded(process.kill, seconds))
+
+    def _printed(self) -> str:
+        """The key of the first start: it may be ready a moment before it is printed."""
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < BOUND:
+            if found := KEY.search(self._out.read_text()):
+                return found[0]
+            time.sleep(0.02)
+        raise SystemExit("the gateway printed no key")
 
     async def _loaded(self, kill: Any, seconds: float) -> list[Receipt]:
         loop = asyncio.get_running_loop()
