@@ -287,10 +287,13 @@ def _names(
         names.add(f"session:{issuer}|{session}")
     else:
         names.add(f"sessionless:{principal.identity}")
-    if expected.ours:
-        found = {"family": said.text(claims, "fam"), "key": said.text(claims, "key")}
-        names |= {f"{kind}:{name}" for kind, name in found.items() if name}
-    return frozenset(names)
+    return frozenset(names) | (own_names(claims) if expected.ours else frozenset())
+
+
+def own_names(claims: Claims) -> frozenset[str]:
+    """Those of what a token of the gateway's own came of: its log-in, and its family."""
+    family = said.text(claims, "fam")
+    return said.words(claims, "login", apart=False) | ({f"family:{family}"} if family else set())
 
 
 def _nothing() -> None:

@@ -158,13 +158,23 @@ async def test_a_token_is_good_at_the_endpoint_that_it_was_asked_for_alone(
 
 
 @pytest.mark.requirement("authorization:a-key-ends-its-log-ins")
-async def test_revoking_the_key_that_somebody_logged_in_with_ends_the_tokens_of_their_runtimes(
-    gateway: GatewayUnderTest, open_: httpx2.AsyncClient
+@pytest.mark.parametrize(
+    ("act", "asked"),
+    [
+        ("keys/revoke", {"id": "@KEY@"}),
+        ("tokens/revoke", {"key": "@KEY@"}),
+        ("tokens/revoke", {"client": "key:@KEY@"}),
+        ("tokens/revoke", {"subject": "alice"}),
+    ],
+)
+async def test_revoking_what_somebody_logged_in_with_ends_the_tokens_of_their_runtimes(
+    gateway: GatewayUnderTest, open_: httpx2.AsyncClient, act: str, asked: dict[str, str]
 ) -> None:
     client, held = await tokens_of(gateway, open_)
     key = gateway.keys["alice"].split("_")[1]
+    said = {name: value.replace("@KEY@", key) for name, value in asked.items()}
     async with gateway.http("admin") as admin:
-        answer = await admin.post("/admin/keys/revoke", json={"id": key})
+        answer = await admin.post(f"/admin/{act}", json=said)
         assert answer.status_code == 200, answer.text
 
     assert await status_with(open_, held["access_token"]) == 401

@@ -22,7 +22,8 @@ LONGEST: Final = 86_400
 class Token:
     """What one token says. `family` is empty where nothing can renew it.
 
-    `key` is the id of the API key that the person logged in with, if it was one.
+    `login` has the names by which what the person logged in with can be revoked: those of an
+    API key, if it was one.
     """
 
     issuer: str
@@ -32,7 +33,7 @@ class Token:
     issued: int
     expires: int
     family: str = ""
-    key: str = ""
+    login: frozenset[str] = frozenset()
 
     def claims(self) -> dict[str, Any]:
         """`iss` is who signs, `idp` and `idp_sub` whom it is for, whatever they logged in with."""
@@ -54,8 +55,8 @@ class Token:
         }
         if self.family:
             found["fam"] = self.family
-        if self.key:
-            found["key"] = self.key
+        if self.login:
+            found["login"] = sorted(self.login)
         if who.actor:
             found["act"] = {"sub": who.actor}
         return found

@@ -8,6 +8,7 @@ from mcp_gateway.config import Settings
 from mcp_gateway.core.snapshot import Current
 from mcp_gateway.oauth.claims import TokenRefused
 from mcp_gateway.oauth.ports import People
+from mcp_gateway.oauth.rfc9068 import own_names
 from mcp_gateway.oauth.server import rfc7662, rfc9068
 from mcp_gateway.oauth.server.rfc6749 import Parameters, invalid_client
 from mcp_gateway.services.authorization.clients import Clients
@@ -86,10 +87,10 @@ class Lookups:
 
 def _names(claims: Mapping[str, Any]) -> frozenset[str]:
     """By which it can be revoked."""
-    names = {
+    identity = f"{claims['idp']}|{claims['idp_sub']}"
+    return own_names(claims) | {
         f"token:{claims['iss']}|{claims['jti']}",
-        f"subject:{claims['idp']}|{claims['idp_sub']}",
+        f"subject:{identity}",
+        f"sessionless:{identity}",
         f"client:{claims['client_id']}",
     }
-    more = {"family": claims.get("fam"), "key": claims.get("key")}
-    return frozenset(names | {f"{kind}:{name}" for kind, name in more.items() if name})

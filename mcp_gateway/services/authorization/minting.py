@@ -21,8 +21,8 @@ class Grant:
     """What a token is minted from.
 
     `since` is when it was granted, now if it is 0: what ended later ends it. `ends` is when what
-    the person logged in with is over, 0 for never, `key` the id of the API key that it was. One
-    that is not `recorded` by itself is counted elsewhere.
+    the person logged in with is over, 0 for never, `login` the names by which it can be revoked.
+    One that is not `recorded` by itself is counted elsewhere.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Grant:
     family: str = ""
     since: int = 0
     ends: int = 0
-    key: str = ""
+    login: frozenset[str] = frozenset()
     recorded: bool = True
 
     @property
@@ -40,7 +40,7 @@ class Grant:
         who = self.principal
         found = {f"subject:{who.identity}", f"sessionless:{who.identity}"}
         found |= {f"client:{who.client}", f"family:{self.family}"}
-        return frozenset(found | ({f"key:{self.key}"} if self.key else set()))
+        return self.login | found
 
 
 class Minting:
@@ -80,7 +80,7 @@ class Minting:
             now,
             now + lasts,
             grant.family,
-            grant.key,
+            grant.login,
         )
         key = await self._signing.key()
         if grant.recorded:

@@ -79,8 +79,8 @@ class Tokens:
             raise invalid_grant("what was logged in with is over: log in again")
         wanted = offer.allowed(frozenset(scopes.split()), person, self._settings())
         who = replace(person.principal, client=client.id, scopes=wanted, mode=client.mode)
-        key = next((name[4:] for name in person.names if name.startswith("key:")), "")
-        grant = Grant(kind, who, family.resource, family.id, family.created, person.expires, key)
+        over = (person.expires, person.names)
+        grant = Grant(kind, who, family.resource, family.id, family.created, *over)
         answer = await self._minting(replace(grant, recorded=kind == CODE))
         return answer | ({"refresh_token": held.refresh} if held.refresh else {})
 

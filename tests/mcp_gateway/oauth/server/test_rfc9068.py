@@ -30,7 +30,16 @@ ADA = Principal(
     scopes=frozenset({"mcp"}),
     mode="read",
 )
-TOKEN = Token(ISSUER, ADA, RESOURCE, "t-1", NOW, NOW + 3600, "f-1", "0a1b")
+TOKEN = Token(
+    ISSUER,
+    ADA,
+    RESOURCE,
+    "t-1",
+    NOW,
+    NOW + 3600,
+    "f-1",
+    frozenset({"key:0a1b", "client:an editor"}),
+)
 
 
 def key(kid: str = "k1") -> ECKey:
@@ -70,7 +79,7 @@ def test_it_is_read_back_here_until_it_expires() -> None:
     token = TOKEN.signed(KEY)
 
     assert read(token, NOW + 3599.9) == TOKEN.claims()
-    assert "fam" not in replace(TOKEN, family="", key="").claims()
+    assert "fam" not in replace(TOKEN, family="", login=frozenset()).claims()
     with pytest.raises(TokenRefused, match="expired"):
         read(token, NOW + 3600)
 

@@ -156,7 +156,7 @@ async def test_a_token_is_inactive_when_anything_that_it_goes_by_is_revoked(
     world: World, name: str
 ) -> None:
     held, _ = await world.held()
-    token = world.token(family=held.family.id, key="0a1b")
+    token = world.token(family=held.family.id, login=frozenset({"key:0a1b"}))
     current = world.of.processes[0].current
     assert (await world.introspected(token))["active"]
 

@@ -9,10 +9,12 @@ import pytest
 from mcp_gateway.core.errors import Overloaded
 from mcp_gateway.oauth.server.rfc6749 import OAuthError
 from mcp_gateway.services.authorization.minting import Grant
-from tests.support.authorizing import ADA, PUBLIC, Server, server
+from tests.support.authorizing import ADA, KEY, PUBLIC, Server, server
 
 WHO = replace(ADA, client="c-1", scopes=frozenset({"mcp"}))
-GRANT = Grant("authorization_code", WHO, f"{PUBLIC}/mcp", "f-1", since=1_699_999_000, key="0a1b")
+GRANT = Grant(
+    "authorization_code", WHO, f"{PUBLIC}/mcp", "f-1", since=1_699_999_000, login=KEY.names
+)
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ async def test_a_refresh_is_counted_elsewhere(at: Server) -> None:
     assert len(at.ledger.entries) == before
 
 
-@pytest.mark.parametrize("name", ["subject:local|ada", "client:c-1", "family:f-1", "key:0a1b"])
+@pytest.mark.parametrize(
+    "name", ["subject:local|ada", "client:c-1", "family:f-1", "key:0a1b", "client:key:0a1b"]
+)
 async def test_nobody_who_was_revoked_since_gets_another_one(at: Server, name: str) -> None:
     keyring = at.current.keyring
     at.current.swap_keyring(replace(keyring, ended={name: 1_699_999_500}))
