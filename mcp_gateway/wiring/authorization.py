@@ -56,7 +56,6 @@ def wire(ground: Ground, wired: Wired) -> None:
     made = _server(ground, wired, strangers)
     own = _Own(made.signing)
     wired.acting["clients"] = _acts(ground, made.clients.named)
-    wired.authorizing = made.requests
     wired.tokens = own.tokens
     wired.routes.append(lambda settings: _routes(settings, wired, made))
     wired.installed.append(lambda settings: _install(made, settings, ground.base))

@@ -16,7 +16,6 @@ from mcp_gateway.core.snapshot import Current
 from mcp_gateway.core.views import NO_VIEWS, Views
 from mcp_gateway.home import Home
 from mcp_gateway.oauth.ports import (
-    Authorizing,
     Browsers,
     Connecting,
     Consents,
@@ -112,7 +111,6 @@ class Wired:
     connecting: Connecting | None = None
     people: People | None = None
     browsers: Browsers | None = None
-    authorizing: Authorizing | None = None
     views: Views = NO_VIEWS
     broker: Callable[[Settings], ports.Broker] = no_broker
     shows: Callable[[str, Server], Shows] = shows_nothing

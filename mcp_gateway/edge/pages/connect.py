@@ -16,6 +16,7 @@ from mcp_gateway.edge.origins import Origins
 from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.forms import form_of, once
 from mcp_gateway.edge.pages.page import page
+from mcp_gateway.edge.pages.visitor import visitor
 from mcp_gateway.oauth.ports import Browsers, ConnectFailed
 from mcp_gateway.services.connections import LIFE
 from mcp_gateway.services.consenting import (
@@ -92,9 +93,7 @@ class ConnectPages:
         return _connected(await self.consenting.finish(query, person, browser))
 
     async def _person(self, request: Request) -> Principal | None:
-        browsers = self.browsers()
-        cookie = cookies.value_of(request, cookies.BROWSER, self.public)
-        person = await browsers.who(cookie) if browsers and cookie else None
+        person = await visitor(request, self.browsers(), self.public)
         return person.principal if person else None
 
     def _know(self, request: Request, answer: Response) -> None:

@@ -19,6 +19,7 @@ from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.connect import LOGIN, said
 from mcp_gateway.edge.pages.forms import check_token, form_of, token_of
 from mcp_gateway.edge.pages.page import page
+from mcp_gateway.edge.pages.visitor import visitor
 from mcp_gateway.oauth.ports import Browsers
 from mcp_gateway.wire import jsonrpc
 
@@ -90,8 +91,8 @@ class ConnectionsPage:
         async def guarded(request: Request) -> Response:
             try:
                 self.origins.check(asgi.headers_of(request.scope))
-                browsers, cookie = self.browsers(), self._cookie(request)
-                person = await browsers.who(cookie) if browsers and cookie else None
+                browsers = self.browsers()
+                person = await visitor(request, browsers, self.public)
                 if browsers is None:
                     return said("Nobody can log in here", "Ask the gateway's administrator.", 403)
                 if person is None:

@@ -16,6 +16,7 @@ from mcp_gateway.edge.pages import cookies
 from mcp_gateway.edge.pages.connect import LOGIN, said
 from mcp_gateway.edge.pages.forms import check_token, form_of, once, token_of
 from mcp_gateway.edge.pages.page import page
+from mcp_gateway.edge.pages.visitor import visitor
 from mcp_gateway.oauth.ports import (
     Asking,
     AuthorizationFailed,
@@ -80,9 +81,7 @@ class ConsentPage:
         return query.get("request", ""), cookies.value_of(request, cookies.AUTHORIZING, self.public)
 
     async def _person(self, request: Request) -> Person | None:
-        browsers = self.browsers()
-        cookie = cookies.value_of(request, cookies.BROWSER, self.public)
-        return await browsers.who(cookie) if browsers and cookie else None
+        return await visitor(request, self.browsers(), self.public)
 
     def _guarded(self, shown: _Shown) -> _Shown:
         async def guarded(request: Request) -> Response:
