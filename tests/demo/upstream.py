@@ -1,6 +1,5 @@
 """A protected upstream on the official SDK: it takes its provider's tokens, and no others."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx2
-import uvicorn
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -18,6 +16,7 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
+from tests.support.apps import served_at
 from tests.support.oidc_provider import Provider
 
 BOUND: Final = 10.0
@@ -87,14 +86,5 @@ async def protected_desk(provider: Provider) -> AsyncIterator[Desk]:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
         desk = Desk(provider.url, url, keys)
-        app = _server(desk).streamable_http_app()
-        running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
-        task = asyncio.get_running_loop().create_task(running.serve([listening]))
-        try:
-            async with asyncio.timeout(BOUND):
-                while not running.started:
-                    await asyncio.sleep(0.01)
+        async with served_at(_server(desk).streamable_http_app(), listening):
             yield desk
-        finally:
-            running.should_exit = True
-            await task

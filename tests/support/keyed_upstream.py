@@ -1,6 +1,5 @@
 """An MCP server on the official SDK that knows people by their keys, and lists what each opens."""
 
-import asyncio
 import json
 import socket
 from base64 import urlsafe_b64decode
@@ -10,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mcp_types as types
-import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 
 from mcp_gateway.edge import asgi
+from tests.support.apps import served_at
 
 BOUND = 10.0
 MINE = "note://mine"
@@ -115,17 +114,8 @@ async def keyed_upstream(**keys: list[str]) -> AsyncIterator[Keyed]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         keyed.url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
-        app = keyed.guarded(keyed.server().streamable_http_app())
-        running = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
-        task = asyncio.get_running_loop().create_task(running.serve([listening]))
-        try:
-            async with asyncio.timeout(BOUND):
-                while not running.started:
-                    await asyncio.sleep(0.01)
+        async with served_at(keyed.guarded(keyed.server().streamable_http_app()), listening):
             yield keyed
-        finally:
-            running.should_exit = True
-            await task
 
 
 def _tool(name: str, words: str) -> types.Tool:
