@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from mcp_gateway.config import Settings
+from mcp_gateway.limits.bucket import Rate
 from mcp_gateway.oauth.ports import People
 from mcp_gateway.oauth.server.rfc6749 import (
     OAuthError,
@@ -19,8 +20,12 @@ from mcp_gateway.services.authorization.client import Client
 from mcp_gateway.services.authorization.clients import Clients
 from mcp_gateway.services.authorization.families import Families, Held
 from mcp_gateway.services.authorization.minting import Grant, Minting
+from mcp_gateway.services.authorization.throttle import Throttle
 from mcp_gateway.services.authorization.workloads import workload
 from mcp_gateway.store import clients as store
+
+EACH: Final = Rate.parse("600/minute burst 600")
+"""Requests of one address: a company behind one refreshes each runtime once an hour."""
 
 Answer = Mapping[str, Any]
 
@@ -45,6 +50,7 @@ class Tokens:
         self._assertions = assertions
         self._minting = minting
         self._settings = settings
+        self._throttle = Throttle()
         self._grants: Mapping[str, Callable[[Parameters, Client], Awaitable[Answer]]] = {
             CODE: self._by_code,
             REFRESH: self._by_refresh,
@@ -54,6 +60,8 @@ class Tokens:
 
     async def __call__(self, form: Parameters, authorization: bytes | None, peer: str) -> Answer:
         """Raises OAuthError; Overloaded, when it cannot be recorded."""
+        if wait := self._throttle.wait(peer, EACH):
+            raise OAuthError("temporarily_unavailable", f"too many: wait {wait} s", 429)
         grant = self._grants.get(form.need("grant_type"))
         if grant is None:
             raise OAuthError("unsupported_grant_type", "the gateway has no such grant")

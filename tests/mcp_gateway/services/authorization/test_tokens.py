@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 
 from mcp_gateway.core.snapshot import Keyring
-from mcp_gateway.oauth.server.rfc6749 import OAuthError
+from mcp_gateway.oauth.server.rfc6749 import OAuthError, Parameters
 from mcp_gateway.services.authorization.client import of_section
 from tests.support.authorizing import (
     DIGEST,
@@ -164,3 +164,22 @@ async def test_a_runtime_that_registered_itself_does_not_act_for_itself(at: Serv
         await at.tokens(of(grant_type="client_credentials", client_id=client), None, "peer")
 
     assert refused.value.code == "unauthorized_client"
+
+
+async def refusal(at: Server, form: Parameters) -> str:
+    with pytest.raises(OAuthError) as refused:
+        await at.tokens(form, None, "192.0.2.1")
+    return refused.value.code
+
+
+@pytest.mark.requirement("attack:d36")
+async def test_one_address_asks_so_often_and_others_are_heard_meanwhile(at: Server) -> None:
+    form = of(grant_type="refresh_token", client_id="unknown", refresh_token="guessed")
+    heard = 0
+    while heard < 2_000 and await refusal(at, form) != "temporarily_unavailable":
+        heard += 1
+
+    assert 600 <= heard < 2_000
+    with pytest.raises(OAuthError) as other:
+        await at.tokens(form, None, "192.0.2.2")
+    assert other.value.code == "invalid_client"
