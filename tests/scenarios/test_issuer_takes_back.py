@@ -1,6 +1,7 @@
 """What a real OpenID provider takes back is over at the gateway: asked for, and told of."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,6 +80,16 @@ class World:
                 await asyncio.sleep(0.02)
         return answer
 
+    async def silent_for(self, seconds: int) -> dict[str, str]:
+        """Waits, within a bound, until the issuer has been silent for so long."""
+        async with asyncio.timeout(BOUND):
+            while True:
+                found = await self.troubles()
+                told = re.search(r"does not answer .* for (\d+) s", str(found))
+                if told and int(told[1]) >= seconds:
+                    return found
+                await asyncio.sleep(0.05)
+
     async def troubles(self) -> dict[str, str]:
         async with httpx2.AsyncClient(base_url=self.gateway.url) as http:
             return dict((await http.get("/readyz")).json()["troubles"])
@@ -151,8 +162,8 @@ async def test_an_issuer_that_does_not_answer_for_too_long_is_not_believed_until
 
         await world.issuer.end()
         refused = await world.until_status(known, 503)
+        named = await world.silent_for(2)
         new = await world.answer(fresh)
-        named = await world.troubles()
         await world.issuer.start()
 
         assert "does not say whether the token is still good" in refused.text
